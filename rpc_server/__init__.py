@@ -1,0 +1,1 @@
+"""The server: JSON-RPC and MCP over HTTP, tenants, permissions; it knows nothing of leads or agents."""

@@ -1,0 +1,1 @@
+"""What the server stands on: PostgreSQL, keys; the only part that imports their drivers."""

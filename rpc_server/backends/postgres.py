@@ -1,0 +1,201 @@
+"""PostgreSQL: the only place that can reach a connection, and it never gives one out without a tenant.
+
+A call's statements run in one transaction. What opens it, in a single round trip, takes the
+reader's role, sets the tenant and bounds each statement's time; all of it is local to the
+transaction, so nothing of a tenant outlives it on the connection, also through a pooler
+that hands the connection to another after each transaction.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import orjson
+import structlog
+
+from rpc_server.contract.errors import DeadlineExceeded, DependencyUnavailable
+from rpc_server.contract.query import Query, Row
+
+logger = structlog.get_logger("postgres")
+
+_UNREACHABLE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+_ROLLBACK_SECONDS = 5.0
+_STATEMENT_SECONDS = 60.0
+
+
+if TYPE_CHECKING:  # the driver's classes are generic for type checkers only
+    _DriverConnection = asyncpg.Connection[asyncpg.Record]
+else:
+    _DriverConnection = asyncpg.Connection
+
+
+class _Connection(_DriverConnection):
+    """A connection that needs no reset: whatever is set on it is local to a transaction."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+async def _decode_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
+
+
+def _to_json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+class Postgres:
+    """A pool of connections, used only through a tenant's snapshot."""
+
+    def __init__(self, url: str, *, size: int, acquire_seconds: float) -> None:
+        """At most *size* connections; a caller waits at most *acquire_seconds* for one."""
+        self._url = url
+        self._size = size
+        self._acquire_seconds = acquire_seconds
+        self._closing: set[asyncio.Future[None]] = set()
+
+    async def __aenter__(self) -> "Postgres":
+        """Open the pool; PostgreSQL itself may still be down."""
+        self._pool = await asyncpg.create_pool(
+            self._url,
+            min_size=0,
+            max_size=self._size,
+            connection_class=_Connection,
+            timeout=self._acquire_seconds,
+            server_settings={
+                "application_name": "crm-mcp",
+                "timezone": "UTC",
+                "standard_conforming_strings": "on",
+            },
+            init=_decode_json,
+        )
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Close the pool."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def snapshot(self, tenant_id: str, deadline: Callable[[], float | None]) -> AsyncIterator["Snapshot"]:
+        """Give the CRM as *tenant_id* sees it; a connection is taken at the first query, if there is one."""
+        snapshot = Snapshot(self, tenant_id, deadline)
+        try:
+            yield snapshot
+        except BaseException:
+            await snapshot.end("rollback")
+            raise
+        await snapshot.end("commit")
+
+    async def check(self) -> None:
+        """Return when PostgreSQL answers and the server may take its role, else raise DependencyUnavailable."""
+        async with self.snapshot("", lambda: None) as snapshot:
+            await snapshot.all(_PING)
+
+    async def acquire(self, seconds: float) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
+        """Take a connection within *seconds*, or raise DependencyUnavailable."""
+        try:
+            return await self._pool.acquire(timeout=min(seconds, self._acquire_seconds))
+        except TimeoutError:
+            raise _unavailable("has no free connection at the moment") from None
+        except _UNREACHABLE as error:
+            logger.warning("unreachable", error=type(error).__name__, reason=str(error))
+            raise _unavailable("cannot be reached") from error
+
+    async def give_back(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", statement: str) -> None:
+        """End the transaction and return the connection, also when the caller is being cancelled."""
+        ending = asyncio.ensure_future(self._end(connection, statement))
+        self._closing.add(ending)
+        ending.add_done_callback(self._closing.discard)
+        await asyncio.shield(ending)
+
+    async def _end(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", statement: str) -> None:
+        try:
+            await connection.execute(statement, timeout=_ROLLBACK_SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever it was, this connection is not to be used again
+            logger.warning("connection dropped", error=type(error).__name__)
+            connection.terminate()
+        finally:
+            await self._pool.release(connection)
+
+
+class Snapshot:
+    """One read-only transaction of one tenant: all its statements see the same moment."""
+
+    def __init__(self, postgres: Postgres, tenant_id: str, deadline: Callable[[], float | None]) -> None:
+        self._postgres = postgres
+        self._tenant_id = tenant_id
+        self._deadline = deadline
+        self._connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None = None
+
+    async def all(self, query: Query, /, **parameters: Any) -> Sequence[Row]:
+        """Return all rows of *query*."""
+        values = query.bind(parameters)
+        connection = self._connection
+        try:
+            if connection is None:
+                connection = await self._begin()
+            rows: Sequence[Any] = await connection.fetch(query.text, *values)
+            return rows
+        except asyncpg.QueryCanceledError as error:
+            logger.warning("statement cancelled", query=query.name)
+            raise DeadlineExceeded(
+                "The CRM database did not finish in time. Ask for a shorter period or fewer agents."
+            ) from error
+        except (*_UNREACHABLE, asyncpg.InterfaceError) as error:
+            # The driver uses InterfaceError both for a lost connection and for our own mistakes.
+            if isinstance(error, asyncpg.InterfaceError) and not (connection and connection.is_closed()):
+                raise
+            logger.warning("connection lost", query=query.name, error=type(error).__name__)
+            raise _unavailable("went away during the call") from error
+
+    async def first(self, query: Query, /, **parameters: Any) -> Row | None:
+        """Return the first row of *query*, or None."""
+        rows = await self.all(query, **parameters)
+        return rows[0] if rows else None
+
+    async def end(self, statement: str) -> None:
+        """Give the connection back, if one was taken."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._postgres.give_back(connection, statement)
+
+    async def _begin(self) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
+        seconds = self._seconds_left()
+        self._connection = connection = await self._postgres.acquire(seconds)
+        await connection.execute(
+            "begin isolation level repeatable read read only;"
+            "set local role mcp_reader;"
+            f"set local mcp.tenant_id = {quoted(self._tenant_id)};"
+            f"set local statement_timeout = {max(1, int(seconds * 1000))}"
+        )
+        return connection
+
+    def _seconds_left(self) -> float:
+        deadline = self._deadline()
+        if deadline is None:
+            return _STATEMENT_SECONDS
+        return max(0.001, deadline - asyncio.get_running_loop().time())
+
+
+def quoted(text: str) -> str:
+    """Return *text* as a PostgreSQL literal, by the rules of libpq's PQescapeLiteral."""
+    escaped = text.replace("'", "''")
+    return f" E'{escaped.replace(chr(92), chr(92) * 2)}'" if "\\" in escaped else f"'{escaped}'"
+
+
+def _unavailable(what: str) -> DependencyUnavailable:
+    return DependencyUnavailable(f"The CRM database {what}. Try again in a moment.", retry_after=2)
+
+
+_PING = Query("ping", "-- Is anybody there?\nselect 1", ())

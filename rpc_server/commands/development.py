@@ -1,0 +1,117 @@
+"""What `serve --dev` sets up: a database, its schema, two demo tenants, a token, and a page of how to go on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import typer
+from pydantic import SecretStr
+
+from handlers.demo import DemoPlan
+from rpc_server.backends.embedded_postgres import EmbeddedPostgres
+from rpc_server.backends.tokens import Tokens
+from rpc_server.commands.demo import load, progress_bar
+from rpc_server.commands.owner import bring_up_to_date, owner_connection
+from rpc_server.commands.secret import development_secret, development_tokens
+from rpc_server.settings import Settings
+
+SERVER_LOGIN = "mcp_server"
+# Two, so that one can see that neither sees the other.
+DEMO_TENANTS = {"aurora": 2_000, "boreal": 400}
+
+Banner = Callable[[str], str]
+
+
+@asynccontextmanager
+async def prepared(settings: Settings) -> AsyncIterator[tuple[Settings, Banner]]:
+    """Yield settings that a server can run with, and the page to show once it does."""
+    tokens = development_tokens(settings, make=True)
+    secret = SecretStr(development_secret(settings, make=True))
+    if settings.database_url is not None:
+        owner = (settings.database_owner_url or settings.database_url).get_secret_value()
+        await _fill(owner, settings.database_url.get_secret_value(), only_if_empty=True)
+        yield (
+            settings.model_copy(update={"jwt_secret": secret}),
+            lambda address: banner(address, tokens, "in the database of DATABASE_URL"),
+        )
+        return
+    folder = settings.data_dir / "postgres"
+    typer.echo(f"Starting the embedded PostgreSQL on {folder} …")
+    server = await asyncio.to_thread(EmbeddedPostgres.start, folder)
+    try:
+        await _make_login(server.url())
+        server_url = server.url(user=SERVER_LOGIN)
+        await _fill(server.url(), server_url, only_if_empty=False)
+        yield (
+            settings.model_copy(update={"jwt_secret": secret, "database_url": SecretStr(server_url)}),
+            lambda address: banner(address, tokens, f"in {folder} (delete it for a fresh start)"),
+        )
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+async def _make_login(url: str) -> None:
+    async with owner_connection(url) as connection:
+        if not await connection.fetchval("select exists (select from pg_roles where rolname = $1)", SERVER_LOGIN):
+            await connection.execute(f"create role {SERVER_LOGIN} login")
+
+
+async def _fill(owner: str, server_url: str, *, only_if_empty: bool) -> None:
+    """Migrate and load the demo tenants that are missing; into somebody's own database only if it is empty."""
+    async with owner_connection(owner) as connection:
+        applied = await bring_up_to_date(connection, server_url)
+        typer.echo(f"Schema: {f'{applied} migrations applied' if applied else 'up to date'}.")
+        tenants = {row["tenant_id"] for row in await connection.fetch("select tenant_id from public.projects")}
+        if only_if_empty and tenants:
+            typer.echo("The database has tenants already; no demo data is added.")
+            return
+        await _load_missing(connection, {t: n for t, n in DEMO_TENANTS.items() if t not in tenants})
+
+
+async def _load_missing(connection: "asyncpg.Connection[asyncpg.Record]", missing: dict[str, int]) -> None:
+    if not missing:
+        return
+    until = datetime.now(UTC).replace(microsecond=0)
+    with progress_bar() as bar:
+        for tenant, contacts in missing.items():
+            task = bar.add_task(f"demo tenant {tenant}", total=contacts)
+
+            def advance(done: int, task: object = task) -> None:
+                bar.advance(task, done)  # type: ignore[arg-type]
+
+            await load(connection, DemoPlan(tenant_id=tenant, contacts=contacts, seed=1, until=until), advance)
+
+
+def banner(address: str, tokens: Tokens, data: str) -> str:
+    """Return the page that a newcomer pastes from."""
+    tenant, other = DEMO_TENANTS
+    token = tokens.sign(tenant, "developer", ["*"], timedelta(hours=24))
+    execute = (
+        f"curl -s {address}/v1/tools/execute -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json'"
+    )
+    return f"""
+crm-mcp serves on {address}
+
+A development token (tenant {tenant}, all permissions, 24 h):
+
+export TOKEN={token}
+
+How many leads this month, and is that more than before?
+
+{execute} -d '{{"tool_name":"get_leads_count","arguments":{{"period":"month"}}}}'
+
+Who converts best, and is that certain?
+
+{execute} -d '{{"tool_name":"get_top_performing_agent","arguments":{{"metric":"conversion_rate","period":"quarter"}}}}'
+
+The same over JSON-RPC, with an answer in words:
+
+curl -s {address}/rpc -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
+-d '{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"get_agent_conversion_stats","arguments":{{}}}}}}'
+
+Another tenant sees none of it:  python -m rpc_server token --tenant {other}
+The data is {data}.
+Stop with Ctrl-C.
+"""

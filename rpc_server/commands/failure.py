@@ -1,0 +1,35 @@
+"""How a command fails: one sentence on standard error, exit status 1, no traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+import typer
+from pydantic import ValidationError
+
+from rpc_server.backends.embedded_postgres import PostgresFailed, PostgresNotFound
+from rpc_server.backends.migrations import MigrationFailed
+
+
+class CommandFailed(Exception):
+    """The command cannot do what was asked; the message says why and what to do."""
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turn what is expected to go wrong into a sentence for the operator."""
+    try:
+        yield
+    except (CommandFailed, MigrationFailed, PostgresFailed, PostgresNotFound) as error:
+        _fail(str(error))
+    except ValidationError as error:
+        for detail in error.errors():
+            typer.secho(f"{'.'.join(map(str, detail['loc'])).upper()}: {detail['msg']}", err=True)
+        raise typer.Exit(1) from None
+    except (OSError, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+        _fail(f"PostgreSQL cannot be reached: {error}. Check DATABASE_URL and DATABASE_OWNER_URL.")
+
+
+def _fail(sentence: str) -> None:
+    typer.secho(sentence, err=True, fg="red")
+    raise typer.Exit(1)

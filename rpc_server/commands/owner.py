@@ -1,0 +1,48 @@
+"""A connection of the database's owner, for commands that migrate or load."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from rpc_server.backends.embedded_postgres import EmbeddedPostgres
+from rpc_server.backends.migrations import grant_login, migrate
+from rpc_server.commands.failure import CommandFailed
+from rpc_server.settings import ROOT, Settings
+
+SOURCE = ROOT / "sql" / "crm"
+
+
+def owner_url(settings: Settings) -> str:
+    """Return DATABASE_OWNER_URL, else DATABASE_URL, else the address of a running `serve --dev`."""
+    chosen = settings.database_owner_url or settings.database_url
+    if chosen is not None:
+        return chosen.get_secret_value()
+    running = EmbeddedPostgres.running_url(settings.data_dir / "postgres")
+    if running is None:
+        raise CommandFailed(
+            "Set DATABASE_OWNER_URL to a login that owns the database, or start 'serve --dev' beside this."
+        )
+    return running
+
+
+@asynccontextmanager
+async def owner_connection(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Yield a connection of the owner; its session is in UTC."""
+    connection = await asyncpg.connect(url, timeout=10, server_settings={"timezone": "UTC"})
+    try:
+        if connection.get_server_version().major < 14:
+            raise CommandFailed(f"PostgreSQL 14 or newer is needed; this is {connection.get_server_version().major}.")
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def bring_up_to_date(connection: "asyncpg.Connection[asyncpg.Record]", server_url: str | None) -> int:
+    """Migrate, let the login of *server_url* take the server's roles, and return how many files were applied."""
+    applied = await migrate(connection, SOURCE)
+    login = urlsplit(server_url).username if server_url else None
+    if login and login != await connection.fetchval("select current_user"):
+        await grant_login(connection, login)
+    return applied

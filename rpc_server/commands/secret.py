@@ -1,0 +1,31 @@
+"""The secret of development: made once, kept beside the data, readable by its owner only."""
+
+import os
+import secrets
+
+from rpc_server.backends.tokens import Tokens
+from rpc_server.commands.failure import CommandFailed
+from rpc_server.settings import Settings
+
+
+def development_tokens(settings: Settings, *, make: bool) -> Tokens:
+    """Return tokens of JWT_SECRET, else of the secret that `serve --dev` keeps, made now if *make*."""
+    try:
+        return Tokens(development_secret(settings, make=make))
+    except ValueError as error:
+        raise CommandFailed(f"{error}. A good one: openssl rand -hex 32.") from None
+
+
+def development_secret(settings: Settings, *, make: bool) -> str:
+    """Return JWT_SECRET, else the kept secret; raises CommandFailed where there is neither."""
+    if settings.jwt_secret is not None:
+        return settings.jwt_secret.get_secret_value()
+    path = settings.data_dir / "jwt_secret"
+    if make and not path.exists():
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+    if not path.exists():
+        raise CommandFailed("Set JWT_SECRET to the server's secret, or start 'serve --dev' once, which makes one.")
+    return path.read_text().strip()

@@ -1,0 +1,102 @@
+"""`serve`: run the server; with --dev, everything it needs as well."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+import uvloop
+from aiohttp import web
+
+from rpc_server.app import make_app
+from rpc_server.backends.logs import configure_logs
+from rpc_server.commands.development import prepared
+from rpc_server.commands.failure import CommandFailed, sentences
+from rpc_server.settings import Settings
+
+_KEEP_ALIVE_SECONDS = 60
+_DRAIN_SECONDS = 30
+
+
+def serve(
+    dev: Annotated[
+        bool,
+        typer.Option("--dev", help="Set up everything: embedded PostgreSQL, schema, demo tenants, a token to paste."),
+    ] = False,
+    host: Annotated[str | None, typer.Option(help="Address to listen on (HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (PORT).")] = None,
+) -> None:
+    """Run the server until Ctrl-C or SIGTERM.
+
+    Without --dev it needs DATABASE_URL (migrated, see 'migrate') and JWT_SECRET. With --dev it
+    makes what is missing and keeps it under .data/.
+    """
+    with sentences():
+        changed = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+        settings = Settings().model_copy(update=changed)
+        configure_logs(settings.log_format, settings.log_level)
+        uvloop.run(_serve(settings, dev=dev))
+
+
+async def _serve(settings: Settings, *, dev: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    with _listening(settings) as listener:
+        if not dev:
+            _check(settings)
+            async with _running(settings, listener):
+                typer.echo(f"crm-mcp serves on {_address(settings, listener)}; stop it with Ctrl-C or SIGTERM.")
+                await stop.wait()
+            return
+        async with prepared(settings) as (ready, banner), _running(ready, listener):
+            typer.echo(banner(_address(settings, listener)))
+            await stop.wait()
+            typer.echo("Stopping: running calls finish first.")
+
+
+def _check(settings: Settings) -> None:
+    missing = [name for name in ("database_url", "jwt_secret") if getattr(settings, name) is None]
+    if missing:
+        names = " and ".join(name.upper() for name in missing)
+        raise CommandFailed(f"Set {names}, or use 'serve --dev', which makes what it needs.")
+
+
+def _listening(settings: Settings) -> socket.socket:
+    """Take the port before anything else: whoever has it should not wait for a database first."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise CommandFailed(
+            f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}. "
+            f"Stop whatever uses it, or choose another: PORT={settings.port + 1} make run."
+        ) from None
+    return listener
+
+
+@asynccontextmanager
+async def _running(settings: Settings, listener: socket.socket) -> AsyncIterator[None]:
+    try:
+        app = make_app(settings)
+    except ValueError as error:
+        raise CommandFailed(f"{error}.") from None
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEP_ALIVE_SECONDS, shutdown_timeout=_DRAIN_SECONDS)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _address(settings: Settings, listener: socket.socket) -> str:
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host  # noqa: S104 - compared, not bound
+    return settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"

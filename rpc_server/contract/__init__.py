@@ -1,0 +1,1 @@
+"""What a tool is made of: the only part of the server that handlers may import."""

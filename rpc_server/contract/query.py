@@ -1,0 +1,57 @@
+"""A query is a file under sql/: its name, its text as it stands, its parameters by name."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
+_PARAMETER = re.compile(r"^--\s+\$(\d+)\s+(\w+)", re.MULTILINE)
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One statement, sent to PostgreSQL exactly as written in its file."""
+
+    name: str
+    text: str
+    parameters: tuple[str, ...]
+
+    def bind(self, values: Mapping[str, Any]) -> list[Any]:
+        """Return the values in the order of `$1…$n`; a missing or unknown name is a TypeError."""
+        if values.keys() != set(self.parameters):
+            raise TypeError(f"{self.name} takes {', '.join(self.parameters)}; got {', '.join(values)}")
+        return [values[name] for name in self.parameters]
+
+
+def query(name: str, folder: Path = SQL_FOLDER) -> Query:
+    """Read the query *name* ("family/verb") from its file; a missing file or a gap in `$1…$n` is a ValueError."""
+    path = folder / f"{name}.sql"
+    if not path.is_file():
+        raise ValueError(f"no SQL file for the query {name!r}: {path} is missing")
+    text = path.read_text(encoding="utf-8")
+    if not text.startswith("-- "):
+        raise ValueError(f"{path} needs a header comment that says what it answers")
+    declared = _PARAMETER.findall(text)
+    if [int(number) for number, _ in declared] != list(range(1, len(declared) + 1)):
+        raise ValueError(f"{path} must declare its parameters in order, as '-- $1 name type'")
+    statement = re.sub(r"--.*", "", text)
+    used = {int(number) for number in re.findall(r"\$(\d+)", statement)}
+    if used != set(range(1, len(declared) + 1)):
+        raise ValueError(f"{path} declares {len(declared)} parameters and uses {sorted(used)}")
+    return Query(name, text, tuple(parameter for _, parameter in declared))
+
+
+class Database(Protocol):
+    """The CRM as one tenant sees it, in one snapshot that lasts as long as the call."""
+
+    async def all(self, query: Query, /, **parameters: Any) -> Sequence[Row]:
+        """Return all rows; DependencyUnavailable or DeadlineExceeded where PostgreSQL does not answer."""
+        ...
+
+    async def first(self, query: Query, /, **parameters: Any) -> Row | None:
+        """Return the first row, or None where there is none."""
+        ...

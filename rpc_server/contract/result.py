@@ -1,0 +1,23 @@
+"""What a tool answers: fields for programs, and a text for those who read only text."""
+
+from abc import ABC, abstractmethod
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Part(BaseModel):
+    """A part of a result: closed and unchangeable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Result(Part, ABC):
+    """The whole of a result."""
+
+    @abstractmethod
+    def text(self) -> str:
+        """Return the answer in words, with every id and headline figure: many clients show only this."""
+
+    def as_json(self) -> bytes:
+        """Return the fields as JSON."""
+        return self.__pydantic_serializer__.to_json(self)

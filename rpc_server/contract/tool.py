@@ -1,0 +1,130 @@
+"""A tool: one async function, and above it the policy that the server enforces around it."""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, get_type_hints
+
+from rpc_server.contract.arguments import Arguments
+from rpc_server.contract.caller import Caller
+from rpc_server.contract.query import Database
+from rpc_server.contract.result import Result
+from rpc_server.contract.schema import input_schema, output_schema
+
+DEFAULT_TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a tool, whoever asked for it and however it came in.
+
+    *now* is the moment that the whole answer refers to; *deadline* is on the event loop's clock.
+    """
+
+    tool: "Tool"
+    caller: Caller
+    raw_arguments: Any
+    request_id: str
+    now: datetime
+    db: Database
+    arguments: Arguments | None = None
+    deadline: float | None = None
+
+
+ToolFunction = Callable[[Call, Any], Awaitable[Result]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function and all that the server must know to offer it."""
+
+    name: str
+    title: str
+    description: str
+    permissions: frozenset[str]
+    cache_seconds: int
+    timeout_seconds: float
+    streams: bool
+    writes: bool
+    arguments: type[Arguments]
+    result: type[Result]
+    run: ToolFunction
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+
+    @property
+    def annotations(self) -> dict[str, Any]:
+        """Return MCP's hints: a write here is repeatable and never leaves the CRM."""
+        return {
+            "title": self.title,
+            "readOnlyHint": not self.writes,
+            "destructiveHint": False,
+            "idempotentHint": True,
+            "openWorldHint": False,
+        }
+
+
+def tool(
+    *,
+    title: str,
+    permission: str | Sequence[str],
+    cache_seconds: int = 0,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    streams: bool = False,
+    writes: bool = False,
+) -> Callable[[ToolFunction], Tool]:
+    """Declare a function as a tool of its own name; its docstring is what a model reads.
+
+    A contradiction (a cached write, a missing docstring, wrong annotations) is a ValueError at import.
+    """
+    permissions = frozenset([permission] if isinstance(permission, str) else permission)
+
+    def declare(function: ToolFunction) -> Tool:
+        name = function.__name__
+        hints = get_type_hints(function)
+        parameters = list(inspect.signature(function).parameters)
+        if len(parameters) != 2 or hints.get(parameters[0]) is not Call:
+            raise ValueError(f"{name} must take (call: Call, arguments: <Arguments>)")
+        arguments, result = hints[parameters[1]], hints["return"]
+        if not issubclass(arguments, Arguments) or not issubclass(result, Result):
+            raise ValueError(f"{name} must take Arguments and return a Result")
+        if not function.__doc__:
+            raise ValueError(f"{name} needs a docstring: a model reads it")
+        if writes and cache_seconds:
+            raise ValueError(f"{name} writes, so it cannot be cached")
+        if not permissions:
+            raise ValueError(f"{name} needs a permission")
+        return Tool(
+            name=name,
+            title=title,
+            description=inspect.cleandoc(function.__doc__),
+            permissions=permissions,
+            cache_seconds=cache_seconds,
+            timeout_seconds=timeout_seconds,
+            streams=streams,
+            writes=writes,
+            arguments=arguments,
+            result=result,
+            run=function,
+            input_schema=input_schema(arguments),
+            output_schema=output_schema(result),
+        )
+
+    return declare
+
+
+Catalog = Mapping[str, Tool]
+
+
+def catalog(*families: Iterable[Tool]) -> Catalog:
+    """Return the tools by name, in the order given; a name used twice or unfit for MCP is a ValueError."""
+    tools: dict[str, Tool] = {}
+    for member in (member for family in families for member in family):
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", member.name):
+            raise ValueError(f"{member.name!r} is no name for a tool")
+        if member.name in tools:
+            raise ValueError(f"two tools are called {member.name}")
+        tools[member.name] = member
+    return tools

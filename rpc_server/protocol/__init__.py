@@ -1,0 +1,1 @@
+"""The wire protocols, pure: bytes and dicts in, dicts and bytes out, no I/O."""

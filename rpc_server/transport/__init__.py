@@ -1,0 +1,1 @@
+"""HTTP: aiohttp lives here and nowhere else."""

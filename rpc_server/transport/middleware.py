@@ -1,0 +1,103 @@
+"""The HTTP ring: request id, the caller behind a token, and an answer to whatever goes wrong."""
+
+import re
+import secrets
+from collections.abc import Callable
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from rpc_server.backends.tokens import TokenRefused, Tokens
+from rpc_server.contract.caller import Caller
+from rpc_server.transport.answers import error_response
+
+REQUEST_ID = web.RequestKey("request_id", str)
+CALLER = web.RequestKey("caller", Caller)
+_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+PUBLIC_PATHS = frozenset({"/health", "/ready"})
+
+logger = structlog.get_logger("http")
+
+
+@web.middleware
+async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give each request an id, the caller's own if it is sane, and bear it in the answer."""
+    given = request.headers.get("X-Request-Id", "")
+    chosen = given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+    request[REQUEST_ID] = chosen
+    response = await handler(request)
+    if not response.prepared:
+        response.headers["X-Request-Id"] = chosen
+    return response
+
+
+def faults(report: Callable[[BaseException], str]) -> Middleware:
+    """Answer in JSON to what aiohttp refuses and to what nobody foresaw."""
+
+    @web.middleware
+    async def answer_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            response = error_response(error.status, *_SENTENCES.get(error.status, _OTHER), request[REQUEST_ID])
+            if hdrs.ALLOW in error.headers:
+                response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+            return response
+        except Exception as error:  # noqa: BLE001 - the last resort of every request
+            incident = report(error)
+            return error_response(500, "internal", "Internal error.", request[REQUEST_ID], incident=incident)
+
+    return answer_faults
+
+
+def authenticate(tokens: Tokens) -> Middleware:
+    """Put the caller behind the bearer token into the request, or answer 401 with a sentence."""
+
+    @web.middleware
+    async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in PUBLIC_PATHS:
+            return await handler(request)
+        try:
+            request[CALLER] = tokens.verify(_bearer(request))
+        except TokenRefused as refusal:
+            return _unauthorized(str(refusal), request)
+        return await handler(request)
+
+    return identify
+
+
+def _bearer(request: web.Request) -> str:
+    headers = request.headers.getall(hdrs.AUTHORIZATION, [])
+    if not headers:
+        raise TokenRefused("This needs a token: send 'Authorization: Bearer <token>'.")
+    scheme, _, token = headers[0].partition(" ")
+    if len(headers) > 1 or scheme.lower() != "bearer" or not token.strip():
+        raise TokenRefused("The Authorization header must be one 'Bearer <token>'.")
+    return token.strip()
+
+
+def _unauthorized(sentence: str, request: web.Request) -> web.Response:
+    response = error_response(401, "unauthenticated", sentence, request[REQUEST_ID])
+    known = hdrs.AUTHORIZATION in request.headers
+    # RFC 6750: no error code where the request bore no token at all.
+    response.headers[hdrs.WWW_AUTHENTICATE] = (
+        f'Bearer realm="crm-mcp", error="invalid_token", error_description="{sentence.replace(chr(34), chr(39))}"'
+        if known
+        else 'Bearer realm="crm-mcp"'
+    )
+    return response
+
+
+_SENTENCES: dict[int, tuple[str, str]] = {
+    404: (
+        "not_found",
+        "There is nothing at this address. See GET /v1/tools/list, POST /v1/tools/execute, POST /rpc.",
+    ),
+    405: ("method_not_allowed", "This address does not take that method; see the Allow header."),
+    408: ("timeout", "The request's body did not arrive in time."),
+    413: ("payload_too_large", "The request's body is too large."),
+}
+_OTHER = ("bad_request", "The request could not be understood.")

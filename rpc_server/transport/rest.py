@@ -1,0 +1,67 @@
+"""Plain HTTP: /v1/tools/list and /v1/tools/execute."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from rpc_server.calls.call import Calls
+from rpc_server.contract.errors import FieldProblem, InvalidArguments, UnknownTool
+from rpc_server.protocol.json_body import BodyFault, read_json
+from rpc_server.protocol.tool_shapes import listed
+from rpc_server.settings import Settings
+from rpc_server.transport.answers import json_response, tool_error_response
+from rpc_server.transport.body import read_body
+from rpc_server.transport.middleware import CALLER, REQUEST_ID
+
+
+def routes(calls: Calls, settings: Settings) -> list[web.RouteDef]:
+    """Return the routes of plain HTTP."""
+
+    async def list_tools(request: web.Request) -> web.Response:
+        tools = [
+            {**listed(tool), "parameters": tool.input_schema, "supports_streaming": tool.streams}
+            for tool in calls.listed_for(request[CALLER])
+        ]
+        return json_response({"tools": tools, "count": len(tools)})
+
+    async def execute(request: web.Request) -> web.Response:
+        request_id = request[REQUEST_ID]
+        try:
+            name, arguments = _asked(await read_body(request), settings.max_json_depth)
+            outcome = await calls.run(name, arguments, request[CALLER], request_id)
+        except (InvalidArguments, UnknownTool) as error:
+            return tool_error_response(error, request_id)
+        if outcome.error is not None:
+            return tool_error_response(outcome.error, request_id)
+        assert outcome.result is not None
+        return json_response(
+            {
+                "tool_name": name,
+                "result": orjson.Fragment(outcome.result.as_json()),
+                "timestamp": datetime.now(UTC),
+            }
+        )
+
+    return [web.get("/v1/tools/list", list_tools), web.post("/v1/tools/execute", execute)]
+
+
+def _asked(body: bytes, max_depth: int) -> tuple[str, Any]:
+    """Return the tool's name and its arguments; raises InvalidArguments."""
+    try:
+        asked = read_json(body, max_depth=max_depth)
+    except BodyFault as fault:
+        raise InvalidArguments([FieldProblem("body", str(fault))]) from None
+    if not isinstance(asked, dict):
+        raise InvalidArguments([FieldProblem("body", "is not an object", expected="tool_name and arguments")])
+    problems = [
+        FieldProblem(str(key)[:80], "is not a member of the body", allowed=("tool_name", "arguments"))
+        for key in asked
+        if key not in ("tool_name", "arguments")
+    ]
+    if not isinstance(asked.get("tool_name"), str):
+        problems.append(FieldProblem("tool_name", "is required", expected="the name of a tool"))
+    if problems:
+        raise InvalidArguments(problems)
+    return asked["tool_name"], asked.get("arguments")

@@ -1,0 +1,69 @@
+"""JSON-RPC 2.0 at POST /rpc: single, notification, batch; no handshake."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from rpc_server.calls.call import Calls
+from rpc_server.calls.dispatch import Dispatcher, Method, MethodError
+from rpc_server.contract.caller import Caller
+from rpc_server.contract.errors import PermissionDenied, UnknownTool
+from rpc_server.protocol.jsonrpc import INVALID_PARAMS
+from rpc_server.protocol.tool_shapes import listed, tool_failure, tool_result
+from rpc_server.transport.answers import add_headers
+from rpc_server.transport.body import read_body
+from rpc_server.transport.middleware import CALLER, REQUEST_ID
+
+
+@dataclass(slots=True)
+class RpcContext:
+    """Who sent a body; and, for HTTP's sake, whether its only request was refused."""
+
+    caller: Caller
+    request_id: str
+    refused: PermissionDenied | None = None
+
+
+def methods(calls: Calls) -> Mapping[str, Method]:
+    """Return the JSON-RPC methods."""
+
+    async def list_tools(context: RpcContext, cursor: str | None = None, _meta: Any = None) -> dict[str, Any]:
+        if cursor is not None:
+            raise MethodError(INVALID_PARAMS, "There is no such cursor: the list of tools has a single page.")
+        return {"tools": [listed(tool) for tool in calls.listed_for(context.caller)]}
+
+    async def call_tool(context: RpcContext, name: str, arguments: Any = None, _meta: Any = None) -> dict[str, Any]:
+        if not isinstance(name, str):
+            raise MethodError(INVALID_PARAMS, "name must be the name of a tool; tools/list has them.")
+        try:
+            outcome = await calls.run(name, arguments, context.caller, context.request_id)
+        except UnknownTool as unknown:
+            raise MethodError(INVALID_PARAMS, unknown.message, unknown.details) from None
+        if isinstance(outcome.error, PermissionDenied):
+            context.refused = outcome.error
+        if outcome.error is not None:
+            return tool_failure(outcome.error)
+        assert outcome.result is not None
+        return tool_result(outcome.result)
+
+    return {"tools/list": list_tools, "tools/call": call_tool}
+
+
+def routes(dispatcher: Dispatcher) -> list[web.RouteDef]:
+    """Return the route of JSON-RPC."""
+
+    async def rpc(request: web.Request) -> web.Response:
+        parsed = dispatcher.parse(await read_body(request))
+        context = RpcContext(request[CALLER], request[REQUEST_ID])
+        answer = await dispatcher.run(parsed, context)
+        if context.refused is not None and not parsed.is_batch:
+            response = web.Response(status=403, body=answer, content_type="application/json")
+            add_headers(response, context.refused)
+            return response
+        if answer is None:
+            return web.Response(status=204)
+        return web.Response(body=answer, content_type="application/json")
+
+    return [web.post("/rpc", rpc)]

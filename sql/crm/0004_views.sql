@@ -1,0 +1,300 @@
+-- The views in the schema mcp: all of the CRM that the server ever sees.
+--
+-- Each lets through only rows of the tenant that is set for the current transaction;
+-- with none set, the comparison is with null and the view is empty. They belong to
+-- mcp_owner (so the caller needs no right on a base table) and are security barriers
+-- (so no operator of a query sees a row before the tenant was compared). What a barrier
+-- costs: join conditions do not reach beneath it, constants and lateral references do,
+-- so queries restrict by period and look single rows up laterally.
+--
+-- Columns, not operators: what needs jsonb operators is unfolded here.
+
+set local role mcp_owner;
+
+-- Upper and lower case and accents do not count. Not unaccent(): it may not be installed,
+-- and lower() leaves accented capitals alone where the database's locale is C.
+create function mcp.folded(value text) returns text
+language sql immutable parallel safe strict
+return lower(translate(value,
+    'ÁÀÂÃÄÅáàâãäåÉÈÊËéèêëÍÌÎÏíìîïÓÒÔÕÖóòôõöÚÙÛÜúùûüÇçÑñÝýÿ',
+    'AAAAAAaaaaaaEEEEeeeeIIIIiiiiOOOOOoooooUUUUuuuuCcNnYyy'));
+
+-- Ids inside JSON are text, and nobody promises that they are ids.
+create function mcp.uuid_or_null(value text) returns uuid
+language sql immutable parallel safe strict
+return case when value ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then value::uuid end;
+
+-- Seconds of [since, until) that lie inside the week's open spans, in local time.
+-- Spans are seconds since Monday 00:00. With no spans, every second counts.
+create function mcp.open_seconds(since timestamptz, until timestamptz, time_zone text, opens integer[], closes integer[])
+returns double precision
+language sql stable parallel safe
+return case
+    when opens is null or cardinality(opens) = 0 then extract(epoch from until - since)::double precision
+    else (
+        select sum(
+                   (later.week - earlier.week) * (span.closes - span.opens)
+                 + greatest(0, least(later.second, span.closes) - span.opens)
+                 - greatest(0, least(earlier.second, span.closes) - span.opens))
+          from unnest(opens, closes) as span (opens, closes),
+               lateral (select floor(x / 604800) as week, x - floor(x / 604800) * 604800 as second
+                          from (select extract(epoch from (since at time zone time_zone) - timestamp '2001-01-01')::double precision as x) t
+                       ) as earlier,
+               lateral (select floor(x / 604800) as week, x - floor(x / 604800) * 604800 as second
+                          from (select extract(epoch from (until at time zone time_zone) - timestamp '2001-01-01')::double precision as x) t
+                       ) as later)
+end;
+
+create view mcp.settings with (security_barrier) as
+select s.tenant_id,
+       s.key,
+       s.value
+  from mcp_store.tenant_settings s
+ where s.tenant_id = nullif(current_setting('mcp.tenant_id', true), '');
+
+create view mcp.agents with (security_barrier) as
+select a.id,
+       a.name,
+       a.type,
+       a.status,
+       coalesce(a.active, true) as active,
+       a.user_id,
+       (a.type <> 'virtual' and a.type <> 'system' and coalesce(a.active, true)) as assignable,
+       a.deleted_at is not null as deleted
+  from public.agents a
+ where a.tenant_id = nullif(current_setting('mcp.tenant_id', true), '');
+
+create view mcp.pipelines with (security_barrier) as
+select p.id,
+       p.name,
+       coalesce(p.active, true) as active,
+       coalesce(p.position, 0) as position
+  from public.pipelines p
+ where p.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+   and p.deleted_at is null;
+
+-- Outcome: by the tenant's own lists of names, else by names that CRMs use for it, which
+-- count only on closed stages. Names are compared folded, with _ for every other sign.
+create view mcp.stages with (security_barrier) as
+select s.id,
+       s.pipeline_id,
+       s.name,
+       s.status_type as type,
+       case
+           when own.won ? named.key then 'won'
+           when own.lost ? named.key then 'lost'
+           when s.status_type <> 'closed' then null
+           when own.won is null and named.key = any (array[
+               'won', 'closed_won', 'ganho', 'ganha', 'ganhou', 'fechado', 'fechada', 'fechado_ganho',
+               'negocio_fechado', 'vendido', 'vendida', 'venda', 'venda_fechada', 'venda_concluida',
+               'venda_realizada', 'convertido', 'convertida', 'contrato_assinado', 'cliente']) then 'won'
+           when own.lost is null and named.key = any (array[
+               'lost', 'closed_lost', 'perdido', 'perdida', 'perdeu', 'fechado_perdido', 'venda_perdida',
+               'negocio_perdido', 'cancelado', 'cancelada', 'desistiu', 'desistencia', 'descartado',
+               'descartada', 'sem_interesse', 'desqualificado', 'disqualified', 'abandoned']) then 'lost'
+       end as outcome,
+       coalesce(s.position, 0) as position,
+       coalesce(s.active, true) as active,
+       s.deleted_at is not null as deleted
+  from public.pipelines p
+  join public.pipeline_statuses s on s.pipeline_id = p.id
+ cross join lateral (select trim(both '_' from regexp_replace(mcp.folded(s.name), '[^a-z0-9]+', '_', 'g')) as key) named
+  left join lateral (
+       select max(t.value::text) filter (where t.key = 'won_stage_names')::jsonb as won,
+              max(t.value::text) filter (where t.key = 'lost_stage_names')::jsonb as lost
+         from mcp_store.tenant_settings t
+        where t.tenant_id = p.tenant_id
+          and t.key in ('won_stage_names', 'lost_stage_names')) own on true
+ where p.tenant_id = nullif(current_setting('mcp.tenant_id', true), '');
+
+create view mcp.stage_history with (security_barrier) as
+select h.id,
+       h.contact_id,
+       h.pipeline_id,
+       h.status_id as stage_id,
+       h.entered_at,
+       h.exited_at,
+       h.duration as duration_seconds
+  from public.contact_pipeline_statuses h
+ where h.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+   and h.deleted_at is null;
+
+create view mcp.qualifications with (security_barrier) as
+select q.tenant_id,
+       q.id,
+       q.contact_id,
+       q.status,
+       q.reason,
+       q.budget,
+       q.authority,
+       q.need,
+       q.timeline,
+       q.score,
+       q.weights_version,
+       q.decided_by,
+       q.decided_at,
+       q.superseded_at
+  from mcp_store.qualifications q
+ where q.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+  with cascaded check option;
+alter view mcp.qualifications alter column tenant_id set default nullif(current_setting('mcp.tenant_id', true), '');
+
+create view mcp.assignments with (security_barrier) as
+select a.tenant_id,
+       a.id,
+       a.contact_id,
+       a.agent_id,
+       a.priority,
+       a.notes,
+       a.assigned_by,
+       a.assigned_at,
+       a.superseded_at
+  from mcp_store.assignments a
+ where a.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+  with cascaded check option;
+alter view mcp.assignments alter column tenant_id set default nullif(current_setting('mcp.tenant_id', true), '');
+
+-- A lead: not deleted and, where the tenant names a lead tag, bearing it.
+-- Its decision and its owner are looked up only by queries that ask for them. The owner is
+-- who it was assigned to, else the last agent listed in its latest conversation.
+create view mcp.contacts with (security_barrier) as
+select c.id,
+       c.name,
+       c.phone,
+       c.email,
+       c.version,
+       c.source_channel,
+       c.language,
+       c.created_at,
+       c.updated_at,
+       c.last_interaction_at,
+       case
+           when (select t.value from mcp_store.tenant_settings t
+                  where t.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+                    and t.key = 'lead_tag') is null then true
+           else coalesce(c.tags ? (select t.value #>> '{}' from mcp_store.tenant_settings t
+                                    where t.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+                                      and t.key = 'lead_tag'), false)
+       end as is_lead,
+       coalesce((select q.status
+                   from mcp_store.qualifications q
+                  where q.contact_id = c.id
+                    and q.tenant_id = c.tenant_id
+                    and q.superseded_at is null), 'undecided') as status,
+       (select q.decided_at
+          from mcp_store.qualifications q
+         where q.contact_id = c.id
+           and q.tenant_id = c.tenant_id
+           and q.superseded_at is null) as decided_at,
+       coalesce((select a.agent_id
+                   from mcp_store.assignments a
+                  where a.contact_id = c.id
+                    and a.tenant_id = c.tenant_id
+                    and a.superseded_at is null),
+                (select mcp.uuid_or_null(s.agent_ids ->> -1)
+                   from public.sessions s
+                  where s.contact_id = c.id
+                    and s.tenant_id = c.tenant_id
+                    and s.deleted_at is null
+                  order by s.started_at desc, s.id desc
+                  limit 1)) as owner_id
+  from public.contacts c
+ where c.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+   and c.deleted_at is null;
+
+create view mcp.sessions with (security_barrier) as
+select s.id,
+       s.contact_id,
+       s.pipeline_id,
+       s.started_at,
+       s.ended_at,
+       s.last_activity_at,
+       coalesce(s.status, 'active') as status,
+       coalesce(s.message_count, 0) as message_count,
+       s.sentiment,
+       coalesce(s.resolved, false) as resolved,
+       coalesce(s.escalated, false) as escalated
+  from public.sessions s
+ where s.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+   and s.deleted_at is null;
+
+-- Who took part in a conversation, one row an agent: listed in it, in its assignment history,
+-- or sender of a message by hand, under the agent's own id or that of its user.
+create view mcp.session_agents with (security_barrier) as
+select s.id as session_id,
+       s.contact_id,
+       s.started_at,
+       s.ended_at,
+       coalesce(s.status, 'active') as status,
+       took_part.agent_id
+  from public.sessions s
+ cross join lateral (
+       select a.id as agent_id
+         from jsonb_array_elements_text(case jsonb_typeof(s.agent_ids) when 'array' then s.agent_ids else '[]' end) listed
+         join public.agents a on a.id = mcp.uuid_or_null(listed) and a.tenant_id = s.tenant_id
+        union
+       select a.id
+         from public.agent_sessions joined
+         join public.agents a on a.id = joined.agent_id and a.tenant_id = s.tenant_id
+        where joined.session_id = s.id
+          and joined.deleted_at is null
+        union
+       select a.id
+         from (select distinct m.agent_id
+                 from public.messages m
+                where m.session_id = s.id
+                  and m.tenant_id = s.tenant_id
+                  and m.from_me is true
+                  and m.source = 'manual'
+                  and m.deleted_at is null) sender
+         join public.agents a on a.tenant_id = s.tenant_id and (a.id = sender.agent_id or a.user_id = sender.agent_id)) took_part
+ where s.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+   and s.deleted_at is null;
+
+-- by_hand: a person typed it. agent_id is as the CRM keeps it: an agent's or its user's id.
+create view mcp.messages with (security_barrier) as
+select m.id,
+       m.session_id,
+       m.contact_id,
+       m."timestamp" as sent_at,
+       m.from_me is not true as inbound,
+       (m.from_me is true and m.source = 'manual') as manual,
+       m.agent_id,
+       m.source,
+       m.content_type,
+       m.text
+  from public.messages m
+ where m.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+   and m.deleted_at is null;
+
+create view mcp.ratings with (security_barrier) as
+select r.id,
+       r.session_id,
+       r.contact_id,
+       r.rating,
+       r.rated_at
+  from public.session_ratings r
+ where r.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+   and r.deleted_at is null;
+
+create view mcp.timeline with (security_barrier) as
+select e.id,
+       e.contact_id,
+       e.session_id,
+       e.event_type,
+       e.category,
+       e.source,
+       e.title,
+       e.description,
+       e.triggered_by,
+       e.occurred_at
+  from public.contact_events e
+ where e.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+   and e.deleted_at is null;
+
+grant select on all tables in schema mcp to mcp_reader, mcp_writer;
+revoke all on all functions in schema mcp from public;
+grant execute on all functions in schema mcp to mcp_reader, mcp_writer;
+grant insert, update on mcp.qualifications, mcp.assignments to mcp_writer;
+
+reset role;

@@ -1,0 +1,29 @@
+-- Leads of a period and of the one before it, by their current decision.
+--
+-- $1 start           timestamptz  null: since ever
+-- $2 end             timestamptz  exclusive; null: until ever
+-- $3 previous_start  timestamptz  null: no period to compare with
+-- $4 previous_end    timestamptz
+-- $5 status          text         all, qualified or unqualified
+--
+-- One row. Ranges of contacts_tenant_created_idx; the decision of each lead in them by
+-- qualifications_current_idx. Two scans of the view, because one over both periods could
+-- not be bounded where they are far apart.
+select current.total_leads,
+       current.qualified_leads,
+       current.unqualified_leads,
+       current.undecided_leads,
+       previous.total_leads as previous_total_leads
+  from (select count(*) filter (where $5::text = 'all' or c.status = $5) as total_leads,
+               count(*) filter (where c.status = 'qualified') as qualified_leads,
+               count(*) filter (where c.status = 'unqualified') as unqualified_leads,
+               count(*) filter (where c.status = 'undecided') as undecided_leads
+          from mcp.contacts c
+         where c.is_lead
+           and c.created_at >= coalesce($1::timestamptz, '-infinity')
+           and c.created_at < coalesce($2::timestamptz, 'infinity')) as current,
+       (select count(*) filter (where $5 = 'all' or c.status = $5) as total_leads
+          from mcp.contacts c
+         where c.is_lead
+           and c.created_at >= $3::timestamptz
+           and c.created_at < $4::timestamptz) as previous

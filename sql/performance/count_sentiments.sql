@@ -1,0 +1,46 @@
+-- Conversations started in a period whose sentiment is known, and how many were positive, per human who wrote last.
+--
+-- $1 start  timestamptz
+-- $2 end    timestamptz  exclusive
+-- $3 now    timestamptz
+--
+-- Conversations by a range of sessions_tenant_started_idx, the last human of each by messages_session_idx.
+with humans as materialized (
+    select a.id as agent_id,
+           a.user_id
+      from mcp.agents a
+     where a.type = 'human'
+       and not a.deleted
+),
+counted as (
+    select s.id as session_id,
+           s.sentiment,
+           $3::timestamptz as until
+      from mcp.sessions s
+     where s.started_at >= $1::timestamptz
+       and s.started_at < $2::timestamptz
+       and s.started_at <= $3
+       and s.sentiment is not null
+)
+select h.agent_id,
+       count(*) filter (where counted.sentiment = 'positive') as successes,
+       count(*) as n
+  from counted
+ cross join lateral (
+       select m.agent_id
+         from mcp.messages m
+        where m.session_id = counted.session_id
+          and m.manual
+          and m.sent_at <= counted.until
+          and m.agent_id = any (array(select h.agent_id from humans h union select h.user_id from humans h))
+        order by m.sent_at desc, m.id desc
+        limit 1) sender
+ cross join lateral (
+       select h.agent_id
+         from humans h
+        where h.agent_id = sender.agent_id
+           or h.user_id = sender.agent_id
+        order by h.agent_id <> sender.agent_id, h.agent_id
+        limit 1) h
+ group by h.agent_id
+ order by h.agent_id

@@ -1,0 +1,145 @@
+"""Fixtures: a cluster for the whole run, and for each test a database, a CRM to call, a server to talk to."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+from aiohttp import ClientSession, web
+from pydantic import SecretStr
+
+from rpc_server.app import LAYERS, make_app
+from rpc_server.backends.postgres import Postgres
+from rpc_server.backends.tokens import Tokens
+from rpc_server.calls.call import Calls
+from rpc_server.contract.caller import Caller
+from rpc_server.settings import Settings
+from tests.database import Cluster, cloned, prepare, running_postgres, tear_down
+
+SECRET = "a secret for tests only, of more than 32 bytes"
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A PostgreSQL server: TEST_DATABASE_URL (a superuser's), else an embedded one."""
+    with running_postgres(tmp_path_factory.mktemp("cluster"), os.environ.get("TEST_DATABASE_URL")) as url:
+        prepared = asyncio.run(prepare(url))
+        yield prepared
+        asyncio.run(tear_down(prepared))
+
+
+class Crm:
+    """A database of the test's own, and the tools on it with all layers, without HTTP."""
+
+    def __init__(self, cluster: Cluster, database: str, owner: "asyncpg.Connection[asyncpg.Record]") -> None:
+        self.server_url = cluster.server_url(database)
+        self.owner_url = cluster.owner_url(database)
+        self.owner = owner
+        self.postgres = Postgres(self.server_url, size=5, acquire_seconds=5)
+        self.now = datetime.now(UTC)
+
+    async def call(
+        self,
+        name: str,
+        arguments: Any,
+        *,
+        tenant: str,
+        now: datetime | None = None,
+        permissions: Sequence[str] = ("*",),
+    ) -> dict[str, Any]:
+        """Return the structured result of a call; its error is raised."""
+        from handlers import CATALOG
+
+        calls = Calls(CATALOG, LAYERS, self.postgres, lambda: now or self.now)
+        caller = Caller(tenant, "tester", frozenset(permissions))
+        outcome = await calls.run(name, arguments, caller, "test")
+        if outcome.error is not None:
+            raise outcome.error
+        assert outcome.result is not None
+        assert outcome.result.text()
+        result: dict[str, Any] = orjson.loads(outcome.result.as_json())
+        return result
+
+
+@pytest.fixture
+async def crm(cluster: Cluster) -> AsyncIterator[Crm]:
+    """A fresh clone of the migrated template, with nobody's data in it."""
+    async with cloned(cluster) as database:
+        owner = await asyncpg.connect(cluster.owner_url(database))
+        try:
+            crm = Crm(cluster, database, owner)
+            async with crm.postgres:
+                yield crm
+        finally:
+            await owner.close()
+
+
+class Server:
+    """The real application on a free port, and a client that bears a token."""
+
+    def __init__(self, url: str, session: ClientSession) -> None:
+        self.url = url
+        self.session = session
+
+    def token(self, tenant: str = "tenant-a", permissions: Sequence[str] = ("*",)) -> str:
+        """Return a token for *tenant*."""
+        return Tokens(SECRET).sign(tenant, "tester", list(permissions), timedelta(minutes=5))
+
+    def bearer(self, tenant: str = "tenant-a", permissions: Sequence[str] = ("*",)) -> dict[str, str]:
+        """Return the header that bears a token for *tenant*."""
+        return {"Authorization": f"Bearer {self.token(tenant, permissions)}"}
+
+    async def rpc(self, body: Any, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        """POST to /rpc and return status and JSON; *body* may be bytes as they are to be sent."""
+        data = body if isinstance(body, bytes) else orjson.dumps(body)
+        async with self.session.post(f"{self.url}/rpc", data=data, headers=headers or self.bearer()) as response:
+            answer = await response.read()
+            return response.status, orjson.loads(answer) if answer else None
+
+    async def execute(self, name: str, arguments: Any, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        """POST to /v1/tools/execute and return status and JSON."""
+        body = orjson.dumps({"tool_name": name, "arguments": arguments})
+        url = f"{self.url}/v1/tools/execute"
+        async with self.session.post(url, data=body, headers=headers or self.bearer()) as response:
+            return response.status, orjson.loads(await response.read())
+
+
+StartServer = Callable[..., Awaitable[Server]]
+
+
+@pytest.fixture
+async def start_server(crm: Crm) -> AsyncIterator[StartServer]:
+    """Start servers on the test's database; keyword arguments are settings."""
+    runners: list[web.AppRunner] = []
+    sessions: list[ClientSession] = []
+
+    async def start(**changed: Any) -> Server:
+        values: dict[str, Any] = {
+            "database_url": SecretStr(crm.server_url),
+            "jwt_secret": SecretStr(SECRET),
+            "log_level": "error",
+            **changed,
+        }
+        settings = Settings(**values)
+        runner = web.AppRunner(make_app(settings, clock=lambda: crm.now), keepalive_timeout=60)
+        await runner.setup()
+        runners.append(runner)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        sessions.append(ClientSession())
+        return Server(f"http://127.0.0.1:{runner.addresses[0][1]}", sessions[-1])
+
+    yield start
+    for session in sessions:
+        await session.close()
+    for runner in runners:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def server(start_server: StartServer) -> Server:
+    """A server with the usual settings."""
+    return await start_server()

@@ -1,0 +1,1 @@
+"""What must agree with each other does, in both directions."""

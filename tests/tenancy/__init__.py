@@ -1,0 +1,1 @@
+"""No path lets one tenant see, count or change what is another's."""

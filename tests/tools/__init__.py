@@ -1,0 +1,1 @@
+"""Tools on a real PostgreSQL, their figures against independent counts."""
