@@ -46,7 +46,7 @@ class Agents(Result):
             return "No agent fits."
         return "\n".join(
             f"{agent.agent_name} ({agent.agent_type}, {agent.agent_id}): {'active' if agent.active else 'inactive'}, "
-            f"{agent.status or 'status unknown'}, {agent.open_sessions} open conversations"
+            f"{agent.status or 'status unknown'}, open conversations: {agent.open_sessions}"
             f"{', may be assigned' if agent.assignable else ''}"
             for agent in self.agents
         )

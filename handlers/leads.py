@@ -57,8 +57,8 @@ class PreviousPeriod(Part):
 class Bucket(Part):
     """One local day, week or month of the series."""
 
-    start: date = Field(description="First local day of the bucket.")
-    total_leads: int
+    start: date = Field(description="First local day of the bucket; it may lie before the period.")
+    total_leads: int = Field(description="Only leads of the period.")
 
 
 class LeadsCount(Analysis):

@@ -98,13 +98,18 @@ def customer_writes(at: int, draw: Draw) -> int:
 
 
 def team_answers(at: int, replies: tuple[int, ...], off_hours: float, draw: Draw) -> int:
-    """Draw when an agent answers: fast while working, at the next opening or, rarely, slowly at night."""
+    """Draw when an agent answers: fast while working, else in the hours after the next opening.
+
+    `off_hours` is about the share of messages that are answered outside working hours, and slowly:
+    more of them in the evening, fewer at night.
+    """
     delay = 5 + replies[int(draw() * 256)]
     if closed(at):
-        if draw() < off_hours:
+        awake = 7 <= hour_of_day(at) < 22
+        if draw() < off_hours * (3 if awake else 0.5):
             return at + 3 * delay
-        return opening(at) + delay // 2 + int(draw() * draw() * 2 * HOUR)
+        return opening(at) + delay // 2 + int(draw() * 4 * HOUR)
     then = at + delay
     if closed(then) and draw() < 0.7:
-        then = opening(then) + delay // 4 + int(draw() * HOUR)
+        then = opening(then) + delay // 4 + int(draw() * 2 * HOUR)
     return then

@@ -11,7 +11,7 @@ from handlers.demo.plan import Batch, DemoPlan, Row
 from handlers.demo.wording import Voice, team_voice
 
 # A conversation with no message for so long has expired.
-TIMEOUT_MINUTES = 2880
+TIMEOUT_MINUTES = 4320
 
 SOURCES = ("whatsapp", "instagram", "site", "indicação", "ads")
 
@@ -51,7 +51,7 @@ TEAM = (
     Profile("curt", 0.11, 75, 0.8, 0.025, 0.10, 0.25, 1.00),
     Profile("sloppy", 0.09, 1900, 1.2, 0.060, 0.05, 0.35, 0.90),
     Profile("curt", 0.035, 3300, 1.2, 0.100, 0.02, 0.10, 0.85),
-    Profile("warm", 0.22, 240, 1.0, 0.020, 0.10, 0.70, 0.25),
+    Profile("warm", 0.22, 240, 1.0, 0.020, 0.10, 0.70, 0.60),
 )
 ARTIFICIAL = Profile("formal", 0.09, 4, 0.5, 0.0, 1.0, 0.50, 0.0)
 
@@ -118,9 +118,7 @@ class Company:
 
     def next_agent(self, at: int, source: str, chance: float) -> Agent:
         """Give the agent whose turn it is at a moment; `chance` is drawn from [0, 1)."""
-        for since, by_source in self.turns:
-            if at >= since:
-                break
+        by_source = next((table for since, table in self.turns if at >= since), self.turns[-1][1])
         table = by_source[source]
         return table[int(chance * len(table))]
 
@@ -265,10 +263,8 @@ def opening_batch(plan: DemoPlan, company: Company) -> Batch:
     for position, (pipeline, (name, description, stages)) in enumerate(
         zip((company.sales, company.care), PIPELINES, strict=True)
     ):
-        batch.rows["public.pipelines"].append(
-            (pipeline.id, project, tenant, name, description, stages[1][2], position, True)
-            + (TIMEOUT_MINUTES, False, begun, begun)
-        )
+        described = (name, description, stages[1][2], position, True, TIMEOUT_MINUTES, False)
+        batch.rows["public.pipelines"].append((pipeline.id, project, tenant, *described, begun, begun))
         batch.rows["public.pipeline_statuses"] += [
             (stage.id, pipeline.id, stage.name, colour, stage.kind, at, True, begun, begun)
             for at, (stage, (_, _, colour)) in enumerate(zip(pipeline.stages, stages, strict=True))

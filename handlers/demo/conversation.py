@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 from uuid import UUID
 
-from handlers.demo.chance import new_id, weighted
+from handlers.demo.chance import Draw, new_id, weighted
 from handlers.demo.clock import HOUR, customer_writes, hour_of_day, moment, opening, team_answers
 from handlers.demo.company import TIMEOUT_MINUTES, Agent, Company
 from handlers.demo.goods import circumstances, offers
@@ -42,6 +42,7 @@ class Talk:
     started: int
     last: int
     agents: list[tuple[Agent, int]] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
     from_contact: int = 0
     from_agent: int = 0
     first_contact: int = 0
@@ -59,36 +60,26 @@ class Talk:
 
 
 class Conversation:
-    """One conversation as it is played; its message rows go to `rows`."""
+    """One conversation as it is played: fills its talk, and `rows` with the messages.
 
-    __slots__ = (
-        "_agent",
-        "_channel",
-        "_company",
-        "_customer",
-        "_machine",
-        "_person",
-        "_rng",
-        "_rows",
-        "_slots",
-        "talk",
-    )
+    `wanted`, drawn from [0, 1), is what it is about; the same number means the same product and price.
+    """
 
     def __init__(
-        self, company: Company, person: Person, kind: str, start: int, agent: Agent, rng: Random, rows: list[Row]
+        self, company: Company, person: Person, agent: Agent, talk: Talk, wanted: float, rng: Random, rows: list[Row]
     ) -> None:
         self._company, self._person, self._rng, self._rows = company, person, rng, rows
         self._agent = agent
+        self._talk = talk
         self._channel = company.channels[person.channel]
         self._customer = customer_voice(person.casual, person.language)
         self._machine = machine_voice(person.language)
-        self.talk = Talk(new_id(rng.getrandbits), kind, start, start)
-        self._slots = _slots(company, person, agent, rng)
-        self._greet_by(start)
+        self._slots = _slots(company, person, agent, wanted, rng.random)
+        self._greet_by(talk.started)
 
-    def play(self, beats: Iterable[Beat], successor: Agent) -> Talk:
+    def play(self, beats: Iterable[Beat], successor: Agent) -> None:
         """Play beat after beat until the script, the time or everybody's patience is over."""
-        talk, draw, end = self.talk, self._rng.random, self._company.end
+        talk, draw, end = self._talk, self._rng.random, self._company.end
         before = ""
         for speaker, meant in beats:
             now = talk.last
@@ -115,10 +106,9 @@ class Conversation:
             else:
                 self._machine_says(at, speaker, meant)
         talk.unanswered = before is CUSTOMER and talk.first_answer == 0
-        return talk
 
     def _when_human(self, meant: str, before: str) -> int:
-        talk, draw, agent = self.talk, self._rng.random, self._agent
+        talk, draw, agent = self._talk, self._rng.random, self._agent
         if meant == "follow_up":
             return opening(talk.last + 20 * HOUR + int(draw() * 6 * HOUR)) + int(draw() * HOUR)
         if before is HUMAN:
@@ -127,7 +117,7 @@ class Conversation:
         return team_answers(talk.last, replies, agent.profile.at_night, draw)
 
     def _customer_says(self, at: int, meant: str) -> None:
-        talk, draw = self.talk, self._rng.random
+        talk, draw = self._talk, self._rng.random
         content, text = "text", None
         if draw() < MEDIA.get(meant, 0.02):
             content = "image" if meant in ("pay", "ask_support") or draw() < 0.3 else "audio"
@@ -142,7 +132,7 @@ class Conversation:
         self._keep(at, False, content, text, RECEIVED[int(draw() * 100)], self._company.system.id, "manual")
 
     def _human_says(self, at: int, meant: str) -> None:
-        talk, draw, agent = self.talk, self._rng.random, self._agent
+        talk, draw, agent = self._talk, self._rng.random, self._agent
         if not talk.agents or talk.agents[-1][0] is not agent:
             talk.agents.append((agent, at))
         phrases = agent.voices[self._person.language]
@@ -158,9 +148,10 @@ class Conversation:
 
     def _human_writes(self, at: int, phrases: tuple[str, ...]) -> None:
         draw, agent = self._rng.random, self._agent
-        talk = self.talk
+        talk = self._talk
         if talk.first_answer == 0 and talk.from_contact:
             talk.first_answer = at
+        talk.answers.append(at)
         sender = agent.user_id if draw() < 0.33 else agent.id
         spoken = draw() < 0.012
         text = None if spoken else phrases[int(draw() * len(phrases))].format_map(self._slots)
@@ -168,13 +159,14 @@ class Conversation:
         self._keep(at, True, "audio" if spoken else "text", text, SENT[int(draw() * 100)], sender, "manual")
 
     def _machine_says(self, at: int, speaker: str, meant: str) -> None:
-        talk, draw, company = self.talk, self._rng.random, self._company
+        talk, draw, company = self._talk, self._rng.random, self._company
         sender, source = company.bot, "bot"
         phrases = self._machine.get(meant) or company.ai.voices[self._person.language][meant]
         if speaker is AI:
             sender = company.ai
             if not talk.agents:
                 talk.agents.append((sender, at))
+            talk.answers.append(at)
             if talk.first_answer == 0 and self._agent is sender:
                 talk.first_answer = at
             if meant in WON:
@@ -198,7 +190,7 @@ class Conversation:
         self._keep(at, True, "system", text, "delivered", self._company.system.id, "system")
 
     def _sent(self, at: int) -> None:
-        talk = self.talk
+        talk = self._talk
         talk.from_agent += 1
         if talk.first_outbound == 0 and talk.first_contact:
             talk.first_outbound = at
@@ -212,7 +204,7 @@ class Conversation:
     ) -> None:
         company, person, when = self._company, self._person, moment(at)
         channel_id, channel_type = self._channel
-        self.talk.last = at
+        self._talk.last = at
         self._rows.append(
             (
                 new_id(self._rng.getrandbits),
@@ -224,7 +216,7 @@ class Conversation:
                 from_me,
                 channel_id,
                 person.id,
-                self.talk.id,
+                self._talk.id,
                 content,
                 text,
                 status,
@@ -237,11 +229,10 @@ class Conversation:
         )
 
 
-def _slots(company: Company, person: Person, agent: Agent, rng: Random) -> dict[str, str]:
+def _slots(company: Company, person: Person, agent: Agent, wanted: float, draw: Draw) -> dict[str, str]:
     """Fill the slots that stay the same for a whole conversation."""
-    draw = rng.random
     on_offer, around = offers(person.language), circumstances(person.language)
-    slots = on_offer[int(draw() * len(on_offer))] | around[int(draw() * len(around))]
+    slots = on_offer[int(wanted * len(on_offer))] | around[int(draw() * len(around))]
     grateful = "obrigada" if person.gender == "f" else "obrigado"
     slots["grat"], slots["Grat"] = grateful, grateful.capitalize()
     slots["name"], slots["person"] = person.first_name, person.name

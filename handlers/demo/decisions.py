@@ -45,7 +45,7 @@ def qualification_rows(company: Company, person: Person, talks: list[Talk], rng:
     draw = rng.random
     talk = next((talk for talk in talks if talk.first_answer), None)
     won = any(talk.won for talk in talks)
-    if talk is None or draw() > (0.92 if won else 0.42):
+    if talk is None or draw() > (0.92 if won else 0.36):
         return False
     lost = any(talk.lost for talk in talks)
     good = draw() < (0.95 if won else 0.3 if lost else 0.55)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from handlers.demo.chance import Draw, lognormal, weighted
+from handlers.demo.chance import Draw, lognormal, new_id, weighted
 from handlers.demo.clock import DAY, HOUR, TIME_ZONE, closed, moment, opening, return_after
 from handlers.demo.company import Agent, Company
 from handlers.demo.conversation import Conversation, Talk
@@ -15,7 +15,7 @@ from handlers.demo.sessions import session_rows
 from handlers.demo.stages import Journey, care_journey, journey_rows, sales_journey
 from handlers.demo.timeline import Timeline, note_row
 
-HOW_MANY = weighted(((0, 6), (1, 58), (2, 23), (3, 9), (4, 4)), 100)
+HOW_MANY = weighted(((0, 7), (1, 63), (2, 20), (3, 7), (4, 3)), 100)
 # Hours until somebody comes back.
 GAPS = lognormal(6 * 24, 1.0)
 # How much better or worse the contacts of a source buy.
@@ -54,6 +54,7 @@ class Life:
     def __init__(self, company: Company, person: Person, rng: Random, rows: dict[str, list[Row]]) -> None:
         self._company, self._person, self._rng, self._rows = company, person, rng, rows
         self._talks: list[Talk] = []
+        self._wanted = 0.0
         self._sold = 0
 
     def live(self) -> None:
@@ -68,17 +69,18 @@ class Life:
         qualified = qualification_rows(company, person, talks, rng, rows["mcp_store.qualifications"])
         held = owners(company, person, talks, draw)
         assignment_rows(company, person, held, rng, rows["mcp_store.assignments"])
+        seller = held[-1].agent if held else talks[-1].agent if talks else None
         timeline = Timeline(company, person, rng, rows["public.contact_events"])
         for journey in journeys:
             journey_rows(company, person, journey, rng, rows["public.contact_pipeline_statuses"])
-            timeline.journey(journey, held[-1] if held else None, talks)
+            timeline.journey(journey, seller, talks)
         timeline.owners(held)
         self._contact(journeys, qualified, timeline)
 
     def _converse(self, fate: Fate) -> None:
         """Have one conversation after the other, as long as there is time."""
         company, person, draw = self._company, self._person, self._rng.random
-        end, start, agent, decided = company.end, person.created, fate.agent, False
+        start, agent, decided = person.created, fate.agent, False
         for n in range(fate.conversations):
             kind = self._kind(n, draw)
             if kind in ("campaign", "chasing"):
@@ -130,8 +132,11 @@ class Life:
             alone=alone,
         )
         successor = company.next_agent(start, person.source, draw()) if scene.transfer else agent
-        conversation = Conversation(company, person, kind, start, agent, rng, rows["public.messages"])
-        talk = conversation.play(script(scene, draw), successor)
+        if not self._talks or kind == "campaign":
+            self._wanted = draw()
+        talk = Talk(new_id(rng.getrandbits), kind, start, start)
+        conversation = Conversation(company, person, agent, talk, self._wanted, rng, rows["public.messages"])
+        conversation.play(script(scene, draw), successor)
         if talk.won and kind != "renewal":
             self._sold = talk.won
         self._talks.append(talk)

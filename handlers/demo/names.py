@@ -1,151 +1,51 @@
 """Names of people and firms; made up by combination, so that nobody is meant."""
 
+
+def _listed(names: str) -> tuple[str, ...]:
+    return tuple(names.split(","))
+
+
+def _first_names(women: str, men: str) -> tuple[tuple[str, str], ...]:
+    return (*((name, "f") for name in _listed(women)), *((name, "m") for name in _listed(men)))
+
+
 # First name, gender.
-FIRST_PT: tuple[tuple[str, str], ...] = tuple(
-    (name, gender)
-    for gender, names in (
-        (
-            "f",
-            "Ana,Maria,Júlia,Beatriz,Letícia,Larissa,Camila,Fernanda,Patrícia,Débora,Cláudia,Luíza,Mônica,"
-            "Vitória,Helena,Lívia,Heloísa,Alícia,Cecília,Antônia,Joana,Isabela,Gabriela,Renata,Simone,Tânia,"
-            "Verônica,Sônia,Raquel,Rosângela,Márcia,Aline,Bruna,Carolina,Daniela,Elisângela,Flávia,Giovana,"
-            "Jéssica,Kátia,Lorena,Michele,Natália,Priscila,Sabrina,Tatiane,Vanessa,Yasmin",
-        ),
-        (
-            "m",
-            "João,José,Antônio,Luís,Márcio,Sérgio,Fábio,Flávio,Cláudio,Vinícius,Matheus,Lucas,Gabriel,Rafael,"
-            "Thiago,Felipe,Bruno,Caio,Davi,Eduardo,Otávio,Murilo,Henrique,Gustavo,Leonardo,Rodrigo,Marcelo,"
-            "Ricardo,Paulo,Pedro,André,César,Estêvão,Inácio,Júlio,Mário,Moisés,Rômulo,Valdir,Wellington,"
-            "Anderson,Diego,Everton,Guilherme,Heitor,Igor,Jonas,Renan",
-        ),
-    )
-    for name in names.split(",")
+FIRST_PT = _first_names(
+    women=(
+        "Ana,Maria,Júlia,Beatriz,Letícia,Larissa,Camila,Fernanda,Patrícia,Débora,Cláudia,Luíza,Mônica,Vitória,Helena,"
+        "Lívia,Heloísa,Alícia,Cecília,Antônia,Joana,Isabela,Gabriela,Renata,Simone,Tânia,Verônica,Sônia,Raquel,"
+        "Rosângela,Márcia,Aline,Bruna,Carolina,Daniela,Elisângela,Flávia,Giovana,Jéssica,Kátia,Lorena,Michele,"
+        "Natália,Priscila,Sabrina,Tatiane,Vanessa,Yasmin"
+    ),
+    men=(
+        "João,José,Antônio,Luís,Márcio,Sérgio,Fábio,Flávio,Cláudio,Vinícius,Matheus,Lucas,Gabriel,Rafael,Thiago,"
+        "Felipe,Bruno,Caio,Davi,Eduardo,Otávio,Murilo,Henrique,Gustavo,Leonardo,Rodrigo,Marcelo,Ricardo,Paulo,Pedro,"
+        "André,César,Estêvão,Inácio,Júlio,Mário,Moisés,Rômulo,Valdir,Wellington,Anderson,Diego,Everton,Guilherme,"
+        "Heitor,Igor,Jonas,Renan"
+    ),
 )
 
-LAST_PT = tuple(
-    [
-        "Silva",
-        "Souza",
-        "Oliveira",
-        "Santos",
-        "Pereira",
-        "Lima",
-        "Carvalho",
-        "Ferreira",
-        "Rodrigues",
-        "Almeida",
-        "Costa",
-        "Gomes",
-        "Martins",
-        "Araújo",
-        "Barbosa",
-        "Ribeiro",
-        "Alves",
-        "Cardoso",
-        "Rocha",
-        "Dias",
-        "Moreira",
-        "Nunes",
-        "Teixeira",
-        "Corrêa",
-        "Mendes",
-        "Cavalcanti",
-        "Monteiro",
-        "Freitas",
-        "Vieira",
-        "Brandão",
-        "Magalhães",
-        "Guimarães",
-        "Falcão",
-        "Assunção",
-        "Conceição",
-        "Simões",
-        "Leão",
-        "Galvão",
-        "Aragão",
-        "Sampaio",
-        "Peçanha",
-        "Gonçalves",
-        "Mourão",
-        "Antunes",
-        "Azevedo",
-        "Batista",
-        "Bezerra",
-        "Campos",
-        "Coutinho",
-        "Duarte",
-        "Esteves",
-        "Figueiredo",
-        "Furtado",
-        "Lacerda",
-        "Macedo",
-        "Nogueira",
-        "Paiva",
-        "Queiroz",
-        "Rezende",
-        "Sá",
-        "Tavares",
-        "Uchôa",
-        "Valença",
-        "Xavier",
-        "Pacheco",
-        "Prado",
-        "Siqueira",
-        "Toledo",
-    ]
+LAST_PT = _listed(
+    "Silva,Souza,Oliveira,Santos,Pereira,Lima,Carvalho,Ferreira,Rodrigues,Almeida,Costa,Gomes,Martins,Araújo,"
+    "Barbosa,Ribeiro,Alves,Cardoso,Rocha,Dias,Moreira,Nunes,Teixeira,Corrêa,Mendes,Cavalcanti,Monteiro,Freitas,"
+    "Vieira,Brandão,Magalhães,Guimarães,Falcão,Assunção,Conceição,Simões,Leão,Galvão,Aragão,Sampaio,Peçanha,"
+    "Gonçalves,Mourão,Antunes,Azevedo,Batista,Bezerra,Campos,Coutinho,Duarte,Esteves,Figueiredo,Furtado,Lacerda,"
+    "Macedo,Nogueira,Paiva,Queiroz,Rezende,Sá,Tavares,Uchôa,Valença,Xavier,Pacheco,Prado,Siqueira,Toledo"
 )
 
-FIRST_EN: tuple[tuple[str, str], ...] = tuple(
-    (name, gender)
-    for gender, names in (
-        ("f", "Emily,Sarah,Grace,Olivia,Megan,Hannah,Chloe,Rachel,Laura,Alice,Sophie,Nora,Abigail,Zoe"),
-        ("m", "James,Daniel,Oliver,Ethan,Ryan,Thomas,Jack,Henry,Adam,Peter,Samuel,Owen,Patrick,Liam"),
-    )
-    for name in names.split(",")
+FIRST_EN = _first_names(
+    women="Emily,Sarah,Grace,Olivia,Megan,Hannah,Chloe,Rachel,Laura,Alice,Sophie,Nora,Abigail,Zoe",
+    men="James,Daniel,Oliver,Ethan,Ryan,Thomas,Jack,Henry,Adam,Peter,Samuel,Owen,Patrick,Liam",
 )
 
-LAST_EN = tuple(
-    [
-        "Smith",
-        "Walker",
-        "Johnson",
-        "Taylor",
-        "Brown",
-        "Wilson",
-        "Clarke",
-        "Harris",
-        "Cooper",
-        "Bennett",
-        "Murphy",
-        "O'Neill",
-        "Reed",
-        "Foster",
-        "Hughes",
-        "Collins",
-        "Parker",
-        "Turner",
-        "Morgan",
-        "Ellis",
-        "Shaw",
-        "Webb",
-        "Price",
-        "Barker",
-    ]
+LAST_EN = _listed(
+    "Smith,Walker,Johnson,Taylor,Brown,Wilson,Clarke,Harris,Cooper,Bennett,Murphy,O'Neill,Reed,Foster,Hughes,"
+    "Collins,Parker,Turner,Morgan,Ellis,Shaw,Webb,Price,Barker"
 )
 
-COMPANIES = tuple(
-    [
-        "Casa Aurora",
-        "Lojas Ipê",
-        "Magazine Jacarandá",
-        "Vitrine do Lar",
-        "Ponto Araucária",
-        "Casa & Cia Mantiqueira",
-        "Empório Cerrado",
-        "Lojas Sabiá",
-        "Nova Estação Móveis",
-        "Center Lar Guará",
-    ]
+COMPANIES = _listed(
+    "Casa Aurora,Lojas Ipê,Magazine Jacarandá,Vitrine do Lar,Ponto Araucária,Casa & Cia Mantiqueira,"
+    "Empório Cerrado,Lojas Sabiá,Nova Estação Móveis,Center Lar Guará"
 )
 
 # DDD, city, a district: codes that are in use.

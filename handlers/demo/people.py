@@ -59,7 +59,7 @@ def make_person(rng: Random) -> Person:
         id=person_id,
         key=str(person_id),
         name=name,
-        shown_name=_shown(name, first, draw()),
+        shown_name=_shown(name, first, gender, draw()),
         first_name=first,
         gender=gender,
         email=_mail(first, last, number, draw()) if draw() < 0.62 else None,
@@ -71,7 +71,7 @@ def make_person(rng: Random) -> Person:
     )
 
 
-def _shown(name: str, first: str, chance: float) -> str | None:
+def _shown(name: str, first: str, gender: str, chance: float) -> str | None:
     """Give the name as the CRM has it: mostly whole, sometimes as the person typed it, rarely none."""
     if chance < 0.82:
         return name
@@ -84,7 +84,7 @@ def _shown(name: str, first: str, chance: float) -> str | None:
     if chance < 0.97:
         return f"{first} 🌻"
     if chance < 0.99:
-        return f"{name} Júnior" if chance < 0.98 else f"Dra. {name}"
+        return f"{name} Júnior" if gender == "m" else f"Dra. {name}"
     return None
 
 

@@ -81,7 +81,7 @@ TEAM = {
         Entrega em {days} dias. A montagem está inclusa.
         Se fechar hoje, sai amanhã e chega até {day}.
         Pode retirar na loja também, sem custo, a partir de {day}.
-        formal|O prazo de entrega para {city} é de {days} dias úteis após a confirmação do pagamento. O frete é de {freight}.
+        formal|O prazo de entrega para {city} é de {days} dias úteis após o pagamento. O frete é de {freight}.
         formal|Nossa transportadora realiza entregas no {district} em horário comercial, com agendamento prévio.
         warm|Para o seu bairro o frete é grátis! 🚚 Chega em {days} dias úteis.
         warm|Consigo encaixar sua entrega na {day}, por volta das {hour}. Fica bom para você?
@@ -172,7 +172,7 @@ TEAM = {
         Infelizmente esse já é o menor valor que consigo.
         Não consigo chegar em {bid}, mas parcelo em {times}x sem juros.
         Esse valor já está com o desconto, {name}.
-        formal|Lamento, {name}, mas o valor já contempla a melhor condição disponível. Posso verificar um modelo similar.
+        formal|Lamento, {name}, mas o valor já contempla a melhor condição. Posso verificar um modelo similar.
         warm|Poxa, {name}, queria muito, mas {bid} não consigo 😔 Posso ver outro modelo dentro do seu orçamento?
         curt|Não dá.
         curt|Não faço desconto.
@@ -582,7 +582,7 @@ MACHINE = {
         Transferindo para o setor de vendas... Seu protocolo é {order}.
     """,
     "bot_closed": """
-        No momento estamos fora do horário de atendimento (seg. a sex. 8h–18h, sáb. 9h–13h). Responderemos assim que possível.
+        No momento estamos fora do horário de atendimento (seg. a sex. 8h–18h, sáb. 9h–13h). Responderemos em breve.
         Nossa equipe já encerrou por hoje. Deixe sua mensagem que retornamos no próximo dia útil. 🌙
         Recebemos sua mensagem! Nosso horário é de segunda a sexta, das 8h às 18h.
     """,

@@ -47,6 +47,7 @@ def script(scene: Scene, draw: Draw) -> Iterator[Beat]:
 
 def _sale(scene: Scene, draw: Draw) -> Iterator[Beat]:
     topic = FIRST_TOPICS[int(draw() * 8)]
+    greeted = scene.kind in ("return", "chasing")
     if scene.kind == "campaign":
         yield CAMPAIGN, "broadcast" if draw() < 0.6 else "sequence"
         if scene.outcome == "open" and draw() < 0.45:
@@ -67,6 +68,7 @@ def _sale(scene: Scene, draw: Draw) -> Iterator[Beat]:
         yield from _greeting(scene, topic, draw)
         yield HUMAN, "greet"
         yield CUSTOMER, f"ask_{topic}"
+        greeted = True
     else:
         yield CUSTOMER, f"open_{topic}"
         yield from _greeting(scene, topic, draw)
@@ -79,7 +81,7 @@ def _sale(scene: Scene, draw: Draw) -> Iterator[Beat]:
     if scene.kind == "return":
         yield HUMAN, "reopened"
     else:
-        if draw() < 0.75:
+        if not greeted and draw() < 0.8:
             yield HUMAN, "greet"
         yield HUMAN, topic
     yield from _exchanges(scene, topic, draw)
@@ -105,7 +107,7 @@ def _greeting(scene: Scene, topic: str, draw: Draw) -> Iterator[Beat]:
 
 def _exchanges(scene: Scene, topic: str, draw: Draw) -> Iterator[Beat]:
     """Questions and answers; one in some dozens finds no answer, and the conversation dies of it."""
-    more = 1 + int(draw() * draw() * 4) + (scene.outcome == "won")
+    more = int(draw() * 2.6) + (scene.outcome == "won")
     for asked in shuffled((t for t in TOPICS if t != topic), draw)[:more]:
         chance = draw()
         if chance < 0.3:

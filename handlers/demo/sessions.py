@@ -31,7 +31,7 @@ def session_rows(company: Company, person: Person, talk: Talk, rng: Random, rows
     """
     draw = rng.random
     ended, status, reason = _ending(talk, company.end, draw)
-    mood = _mood(talk, draw) if ended and draw() < 0.6 else (None, None)
+    mood = _mood(talk, draw) if ended and talk.from_contact and draw() < 0.62 else (None, None)
     seen = max(ended, talk.last)
     started = moment(talk.started)
     pipeline = company.care if talk.kind in ("care", "renewal") else company.sales
@@ -77,9 +77,9 @@ def session_rows(company: Company, person: Person, talk: Talk, rng: Random, rows
 def _ending(talk: Talk, end: int, draw: Draw) -> tuple[int, str, str | None]:
     """Tell when and how a conversation ended: closed by hand mostly where it came to something."""
     if not talk.expired:
-        chance = 0.85 if talk.won or talk.lost else 0.1 if talk.unanswered else 0.5
+        chance = 0.85 if talk.won or talk.lost else 0.5 if talk.first_answer else 0.1 if talk.from_contact else 0.0
         if draw() < chance:
-            ended = talk.last + 60 + int(draw() * draw() * 10_800)
+            ended = talk.last + 60 + int(draw() * draw() * draw() * 90_000)
             return (ended, *ENDINGS[int(draw() * len(ENDINGS))]) if ended <= end else (0, "active", None)
     ended = talk.last + TIMEOUT
     return (ended, *EXPIRED) if ended <= end else (0, "active", None)
@@ -140,7 +140,7 @@ def _rating(company: Company, person: Person, talk: Talk, ended: int, rng: Rando
     """Let a customer rate: the agent's quality first, then the wait, then how it went."""
     draw = rng.random
     waited = talk.first_answer - talk.first_contact if talk.first_answer and talk.first_contact else 7200
-    felt = 1.9 + 2.7 * _quality(talk) + 2.2 * (draw() - 0.5) + 1.2 * (draw() - 0.5)
+    felt = 2.3 + 2.2 * _quality(talk) + 2.6 * (draw() - 0.5) + 1.6 * (draw() - 0.5)
     felt += 0.6 if talk.won else -0.5 if talk.lost else 0.0
     felt -= 0.6 if waited > 7200 else 0.2 if waited > 1800 else 0.0
     rated = ended + 60 + int(draw() * draw() * 86_400)

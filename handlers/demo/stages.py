@@ -46,7 +46,8 @@ def sales_journey(company: Company, person: Person, talks: list[Talk], draw: Dra
         return journey
     closing = next((talk for talk in talks if talk.won or talk.lost), None)
     reached = closing.won or closing.lost if closing else talks[-1].last
-    _climb(journey, answered, max(reached, answered), bool(closing and closing.won), draw, end)
+    moments = [at for talk in talks for at in talk.answers if answered <= at <= reached]
+    _climb(journey, moments or [answered], bool(closing and closing.won), draw, end)
     if closing and closing.won:
         journey.enter(closing.won + int(draw() * 600), won, end)
     elif closing:
@@ -64,19 +65,17 @@ def _later(at: int, draw: Draw) -> int:
     return opening(at + 3 * DAY + int(draw() * draw() * 25 * DAY)) + int(draw() * 3600)
 
 
-def _climb(journey: Journey, since: int, until: int, far: bool, draw: Draw, end: int) -> None:
-    """Enter active stages between two moments; some are skipped, some contacts step back."""
+def _climb(journey: Journey, moments: list[int], far: bool, draw: Draw, end: int) -> None:
+    """Enter active stages when somebody of the team wrote; some are skipped, some contacts step back."""
     ladder = journey.pipeline.stages[1:5]
-    depth = 4 if far else 1 + int(draw() * draw() * 4)
+    chance = draw()
+    depth = 4 if far else 1 + int((chance + chance * chance) * 2)
     chosen = [stage for n, stage in enumerate(ladder[:depth]) if draw() < (0.9 if n == 0 else 0.7)]
     if len(chosen) > 1 and draw() < 0.08:
         chosen.append(chosen[-2])
-    if not chosen:
-        return
-    journey.enter(since + int(draw() * 240), chosen[0], end)
-    span = max(0, until - since)
-    for at in zip(sorted(int(draw() * span) for _ in chosen[1:]), chosen[1:], strict=True):
-        journey.enter(since + at[0], at[1], end)
+    places = sorted(int(draw() * len(moments)) for _ in chosen[1:])
+    for place, stage in zip([0, *places], chosen, strict=False):
+        journey.enter(moments[place] + 5 + int(draw() * 175), stage, end)
 
 
 def care_journey(company: Company, talks: list[Talk], sold: int, draw: Draw) -> Journey | None:

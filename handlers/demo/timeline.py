@@ -5,7 +5,7 @@ from uuid import UUID
 
 from handlers.demo.chance import new_id
 from handlers.demo.clock import moment
-from handlers.demo.company import Company
+from handlers.demo.company import Agent, Company
 from handlers.demo.conversation import Talk
 from handlers.demo.decisions import Owner
 from handlers.demo.goods import circumstances, offers
@@ -24,8 +24,8 @@ class Timeline:
     def __init__(self, company: Company, person: Person, rng: Random, rows: list[Row]) -> None:
         self._company, self._person, self._bits, self._rows = company, person, rng.getrandbits, rows
 
-    def journey(self, journey: Journey, by: Owner | None, talks: list[Talk]) -> None:
-        """Tell of every stage of a journey; the first came by itself."""
+    def journey(self, journey: Journey, by: Agent | None, talks: list[Talk]) -> None:
+        """Tell of every stage of a journey; the first came by itself, the others by whose contact it is."""
         at, stage = journey.steps[0]
         name = journey.pipeline.name
         payload = f'{{"pipeline_id": "{journey.pipeline.key}", "status_id": "{stage.key}"}}'
@@ -39,7 +39,7 @@ class Timeline:
                 f'"new_status_id": "{stage.key}"}}'
             )
             title = f"{before[1].name} → {stage.name}"
-            self._add(at, kind, title, payload, by.agent.id if by else None, None)
+            self._add(at, kind, title, payload, by.id if by else None, None)
 
     def owners(self, held: list[Owner]) -> None:
         """Tell whose the contact became."""
@@ -66,7 +66,7 @@ class Timeline:
         when = moment(at)
         company, person = self._company, self._person
         self._rows.append(
-            (new_id(self._bits), person.id, session_id, company.tenant_id, *kind) + (title, payload, by, when, when)
+            (new_id(self._bits), person.id, session_id, company.tenant_id, *kind, title, payload, by, when, when)
         )
 
 

@@ -187,10 +187,9 @@ def customer_voice(casual: bool, language: str) -> Voice:
     voice = {
         meant: _customer_phrases(text, casual, language, draw) for meant, text in PHRASES[language].CUSTOMER.items()
     }
+    hellos = voice["hello"]
     openings = {
-        f"open_{meant.removeprefix('ask_')}": tuple(
-            _after(hello, asked) for asked in phrases for hello in voice["hello"]
-        )
+        meant.replace("ask_", "open_"): tuple(_after(hello, asked) for asked in phrases for hello in hellos)
         for meant, phrases in voice.items()
         if meant.startswith("ask_")
     }

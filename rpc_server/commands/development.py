@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import typer
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 
 from handlers.demo import DemoPlan
 from rpc_server.backends.embedded_postgres import EmbeddedPostgres
-from rpc_server.backends.tokens import Tokens
+from rpc_server.commands.banner import banner
 from rpc_server.commands.demo import load, progress_bar
 from rpc_server.commands.owner import bring_up_to_date, owner_connection
 from rpc_server.commands.secret import development_secret, development_tokens
@@ -27,14 +28,16 @@ Banner = Callable[[str], str]
 @asynccontextmanager
 async def prepared(settings: Settings) -> AsyncIterator[tuple[Settings, Banner]]:
     """Yield settings that a server can run with, and the page to show once it does."""
-    tokens = development_tokens(settings, make=True)
+    tenant, other = DEMO_TENANTS
+    token = development_tokens(settings, make=True).sign(tenant, "developer", ["*"], timedelta(hours=24))
+    token_file = _kept(token, settings.data_dir / "token")
     secret = SecretStr(development_secret(settings, make=True))
     if settings.database_url is not None:
         owner = (settings.database_owner_url or settings.database_url).get_secret_value()
         await _fill(owner, settings.database_url.get_secret_value(), only_if_empty=True)
         yield (
             settings.model_copy(update={"jwt_secret": secret}),
-            lambda address: banner(address, tokens, "in the database of DATABASE_URL"),
+            lambda address: banner(address, token, token_file, other, "in the database of DATABASE_URL"),
         )
         return
     folder = settings.data_dir / "postgres"
@@ -46,7 +49,7 @@ async def prepared(settings: Settings) -> AsyncIterator[tuple[Settings, Banner]]
         await _fill(server.url(), server_url, only_if_empty=False)
         yield (
             settings.model_copy(update={"jwt_secret": secret, "database_url": SecretStr(server_url)}),
-            lambda address: banner(address, tokens, f"in {folder} (delete it for a fresh start)"),
+            lambda address: banner(address, token, token_file, other, f"in {folder} (delete it for a fresh start)"),
         )
     finally:
         await asyncio.to_thread(server.stop)
@@ -84,34 +87,9 @@ async def _load_missing(connection: "asyncpg.Connection[asyncpg.Record]", missin
             await load(connection, DemoPlan(tenant_id=tenant, contacts=contacts, seed=1, until=until), advance)
 
 
-def banner(address: str, tokens: Tokens, data: str) -> str:
-    """Return the page that a newcomer pastes from."""
-    tenant, other = DEMO_TENANTS
-    token = tokens.sign(tenant, "developer", ["*"], timedelta(hours=24))
-    execute = (
-        f"curl -s {address}/v1/tools/execute -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json'"
-    )
-    return f"""
-crm-mcp serves on {address}
-
-A development token (tenant {tenant}, all permissions, 24 h):
-
-export TOKEN={token}
-
-How many leads this month, and is that more than before?
-
-{execute} -d '{{"tool_name":"get_leads_count","arguments":{{"period":"month"}}}}'
-
-Who converts best, and is that certain?
-
-{execute} -d '{{"tool_name":"get_top_performing_agent","arguments":{{"metric":"conversion_rate","period":"quarter"}}}}'
-
-The same over JSON-RPC, with an answer in words:
-
-curl -s {address}/rpc -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
--d '{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"get_agent_conversion_stats","arguments":{{}}}}}}'
-
-Another tenant sees none of it:  python -m rpc_server token --tenant {other}
-The data is {data}.
-Stop with Ctrl-C.
-"""
+def _kept(token: str, path: Path) -> Path:
+    """Keep *token* in a file of its own, so that the commands to paste stay short."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(f"{token}\n")
+    return path

@@ -50,9 +50,7 @@ Id = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 
 
-ShortText = Annotated[
-    str, StringConstraints(max_length=SHORT_TEXT, strip_whitespace=True), AfterValidator(_printable)
-]
+ShortText = Annotated[str, StringConstraints(max_length=SHORT_TEXT, strip_whitespace=True), AfterValidator(_printable)]
 """A text of at most 200 characters, trimmed, without NUL."""
 
 

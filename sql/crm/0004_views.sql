@@ -59,7 +59,7 @@ select a.id,
        a.status,
        coalesce(a.active, true) as active,
        a.user_id,
-       (a.type <> 'virtual' and a.type <> 'system' and coalesce(a.active, true)) as assignable,
+       (a.type = 'human' and coalesce(a.active, true)) as assignable,
        a.deleted_at is not null as deleted
   from public.agents a
  where a.tenant_id = nullif(current_setting('mcp.tenant_id', true), '');

@@ -64,6 +64,10 @@ def days_of(label: str, today: date) -> tuple[date, date]:
     return first, last
 
 
+class Seconds(float):
+    """A duration, which answers round more coarsely than a rate."""
+
+
 @dataclass(frozen=True)
 class Days:
     """A period: local days, both inclusive, and the moments they span, the end exclusive."""
@@ -378,8 +382,8 @@ def figures(found: Sequence[Case]) -> dict[str, Any]:
         "still_open": total - decided,
         "immature": sum(case.immature for case in counted),
         "already_won": len(found) - total,
-        "avg_time_to_conversion_seconds": sum(times) / len(times) if times else None,
-        "median_time_to_conversion_seconds": median(times) if times else None,
+        "avg_time_to_conversion_seconds": Seconds(sum(times) / len(times)) if times else None,
+        "median_time_to_conversion_seconds": Seconds(median(times)) if times else None,
         "low_sample": total < MIN_SAMPLE,
     }
 
@@ -417,7 +421,8 @@ def wilson(hits: int, n: int) -> dict[str, float] | None:
     if n == 0:
         return None
     low, high = proportion_confint(hits, n, alpha=0.05, method="wilson")
-    return {"low": float(low), "high": float(high)}
+    # Without hits it begins at exactly 0, and ends at 1 without a miss, but for the last bits of a float.
+    return {"low": float(low) if hits else 0.0, "high": float(high) if hits < n else 1.0}
 
 
 def rates_differ(one: tuple[int, int], other: tuple[int, int], alpha: float) -> bool:
@@ -559,11 +564,11 @@ def _response_times(agent_id: UUID, seconds: list[float], first: list[float]) ->
     interval = median_interval(seconds, 0.05)
     return {
         "agent_id": agent_id,
-        "value": median(seconds),
-        "ci95": None if interval is None else {"low": interval[0], "high": interval[1]},
-        "p90": percentile(seconds, 0.9),
+        "value": Seconds(median(seconds)),
+        "ci95": None if interval is None else {"low": Seconds(interval[0]), "high": Seconds(interval[1])},
+        "p90": Seconds(percentile(seconds, 0.9)),
         "n": len(seconds),
-        "first_response": {"median": median(first) if first else None, "n": len(first)},
+        "first_response": {"median": Seconds(median(first)) if first else None, "n": len(first)},
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Crm
 from tests.tools import oracle
-from tests.tools.oracle import Books, period
+from tests.tools.oracle import Books, Seconds, period
 from tests.tools.world import (
     DAY,
     MICROSECOND,
@@ -28,8 +28,9 @@ SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 METRICS = ("conversion_rate", "win_rate", "response_time", "satisfaction", "resolution_rate")
-# Answers round rates to 4 decimals.
+# Answers round rates to 4 decimals, and seconds to one.
 ROUNDING = 5.1e-5
+TENTH = 0.051
 
 
 def local(text: str, zone: str = "America/Sao_Paulo") -> datetime:
@@ -57,6 +58,8 @@ def same(answer: Any, expected: Any, path: str = "answer") -> None:
             assert datetime.fromisoformat(answer) == expected, path
         case UUID() | date():
             assert answer == str(expected), path
+        case Seconds():
+            assert answer == pytest.approx(float(expected), abs=TENTH), path
         case float():
             assert answer == pytest.approx(expected, abs=ROUNDING), path
         case _:
