@@ -7,11 +7,12 @@ from uuid import UUID
 
 from handlers.demo.chance import Draw, new_id, weighted
 from handlers.demo.clock import HOUR, customer_writes, hour_of_day, moment, opening, team_answers
-from handlers.demo.company import TIMEOUT_MINUTES, Agent, Company
+from handlers.demo.company import TIMEOUT_MINUTES, Company
 from handlers.demo.goods import circumstances, offers
 from handlers.demo.people import Person
 from handlers.demo.plan import Row
 from handlers.demo.script import AI, CAMPAIGN, CUSTOMER, HUMAN, Beat
+from handlers.demo.team import Agent
 from handlers.demo.wording import customer_voice, machine_voice
 
 TIMEOUT = TIMEOUT_MINUTES * 60
@@ -71,7 +72,9 @@ class Conversation:
         self._company, self._person, self._rng, self._rows = company, person, rng, rows
         self._agent = agent
         self._talk = talk
-        self._channel = company.channels[person.channel]
+        self._bits = rng.getrandbits
+        same = (company.tenant_id, company.owner_id, company.project_id, *company.channels[person.channel])
+        self._same = (*same, person.id, person.language, talk.id)
         self._customer = customer_voice(person.casual, person.language)
         self._machine = machine_voice(person.language)
         self._slots = _slots(company, person, agent, wanted, rng.random)
@@ -86,7 +89,7 @@ class Conversation:
             if not before:
                 at = talk.started
             elif speaker is CUSTOMER:
-                at = now + 3 + int(draw() * 45) if before is CUSTOMER else customer_writes(now, draw)
+                at = self._when_customer(meant, before)
             elif speaker is HUMAN:
                 at = self._when_human(meant, before)
             else:
@@ -105,7 +108,13 @@ class Conversation:
                 self._hand_over(at, successor)
             else:
                 self._machine_says(at, speaker, meant)
-        talk.unanswered = before is CUSTOMER and talk.first_answer == 0
+        talk.unanswered = talk.from_contact > 0 and talk.first_answer == 0
+
+    def _when_customer(self, meant: str, before: str) -> int:
+        now, draw = self._talk.last, self._rng.random
+        if meant == "chase":
+            return now + 1200 + int(draw() * 3 * HOUR)
+        return now + 3 + int(draw() * 45) if before is CUSTOMER else customer_writes(now, draw)
 
     def _when_human(self, meant: str, before: str) -> int:
         talk, draw, agent = self._talk, self._rng.random, self._agent
@@ -129,7 +138,7 @@ class Conversation:
             talk.first_contact = at
         if meant in LOST:
             talk.lost = at
-        self._keep(at, False, content, text, RECEIVED[int(draw() * 100)], self._company.system.id, "manual")
+        self._keep(at, False, content, text, RECEIVED[int(draw() * 100)], self._company.team.system.id, "manual")
 
     def _human_says(self, at: int, meant: str) -> None:
         talk, draw, agent = self._talk, self._rng.random, self._agent
@@ -155,15 +164,14 @@ class Conversation:
         sender = agent.user_id if draw() < 0.33 else agent.id
         spoken = draw() < 0.012
         text = None if spoken else phrases[int(draw() * len(phrases))].format_map(self._slots)
-        self._sent(at)
         self._keep(at, True, "audio" if spoken else "text", text, SENT[int(draw() * 100)], sender, "manual")
 
     def _machine_says(self, at: int, speaker: str, meant: str) -> None:
         talk, draw, company = self._talk, self._rng.random, self._company
-        sender, source = company.bot, "bot"
-        phrases = self._machine.get(meant) or company.ai.voices[self._person.language][meant]
+        sender, source = company.team.bot, "bot"
+        phrases = self._machine.get(meant) or company.team.ai.voices[self._person.language][meant]
         if speaker is AI:
-            sender = company.ai
+            sender = company.team.ai
             if not talk.agents:
                 talk.agents.append((sender, at))
             talk.answers.append(at)
@@ -172,8 +180,7 @@ class Conversation:
             if meant in WON:
                 talk.won = at
         elif speaker is CAMPAIGN:
-            sender, source = company.system, meant
-        self._sent(at)
+            sender, source = company.team.system, meant
         text = phrases[int(draw() * len(phrases))].format_map(self._slots)
         self._keep(at, True, "text", text, SENT[int(draw() * 100)], sender.id, source)
 
@@ -186,14 +193,7 @@ class Conversation:
         phrases = self._machine["transfer"]
         draw = self._rng.random
         text = phrases[int(draw() * len(phrases))].format_map(self._slots)
-        self._sent(at)
-        self._keep(at, True, "system", text, "delivered", self._company.system.id, "system")
-
-    def _sent(self, at: int) -> None:
-        talk = self._talk
-        talk.from_agent += 1
-        if talk.first_outbound == 0 and talk.first_contact:
-            talk.first_outbound = at
+        self._keep(at, True, "system", text, "delivered", self._company.team.system.id, "system")
 
     def _greet_by(self, at: int) -> None:
         hello = HELLOS[self._person.language][hour_of_day(at)]
@@ -202,30 +202,14 @@ class Conversation:
     def _keep(
         self, at: int, from_me: bool, content: str, text: str | None, status: str, sender: UUID | None, source: str
     ) -> None:
-        company, person, when = self._company, self._person, moment(at)
-        channel_id, channel_type = self._channel
-        self._talk.last = at
+        talk, when = self._talk, moment(at)
+        talk.last = at
+        if from_me:
+            talk.from_agent += 1
+            if talk.first_outbound == 0 and talk.first_contact:
+                talk.first_outbound = at
         self._rows.append(
-            (
-                new_id(self._rng.getrandbits),
-                company.tenant_id,
-                when,
-                company.owner_id,
-                company.project_id,
-                channel_type,
-                from_me,
-                channel_id,
-                person.id,
-                self._talk.id,
-                content,
-                text,
-                status,
-                person.language,
-                sender,
-                source,
-                when,
-                when,
-            )
+            (new_id(self._bits), when, from_me, content, text, status, sender, source, when, when, *self._same)
         )
 
 

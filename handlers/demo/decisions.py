@@ -6,10 +6,11 @@ from random import Random
 
 from handlers.demo.chance import Draw, new_id, weighted
 from handlers.demo.clock import moment
-from handlers.demo.company import Agent, Company
+from handlers.demo.company import Company
 from handlers.demo.conversation import Talk
 from handlers.demo.people import Person
 from handlers.demo.plan import Row
+from handlers.demo.team import Agent
 from handlers.demo.wording import reasons
 
 # Which BANT parts are known, and the mean for every sum of so many parts.
@@ -87,14 +88,16 @@ def owners(company: Company, person: Person, talks: list[Talk], draw: Draw) -> l
     for talk in talks:
         for agent, joined in talk.agents:
             if agent.kind == "human" and (not held or held[-1].agent is not agent):
-                earliest = held[-1].since + 1 if held else person.created
-                held.append(Owner(agent, max(joined - int(draw() * 60), earliest)))
+                since = max(joined - int(draw() * 60), held[-1].since + 1 if held else person.created)
+                if since <= company.end:
+                    held.append(Owner(agent, since))
     if not held or draw() < 0.12:
         return []
     current = held[-1].agent
-    if draw() < 0.06 or current.left <= company.end:
-        since = max(held[-1].since + 1, talks[-1].last + int(draw() * 86_400), current.left)
-        agent = company.next_agent(since, "whatsapp", draw())
+    gone = current.left <= company.end
+    if gone or draw() < 0.06:
+        since = max(held[-1].since + 1, talks[-1].last + int(draw() * 86_400), current.left if gone else 0)
+        agent = company.next_agent(since, person.source, draw())
         if since <= company.end and agent is not current:
             held.append(Owner(agent, since))
     return held if draw() < 0.5 else held[-1:]

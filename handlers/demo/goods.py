@@ -40,8 +40,8 @@ PRODUCTS: tuple[tuple[str, str, str, int], ...] = (
     ("escrivaninha com gavetas", "f", "desk with drawers", 489),
 )
 
-DAYS_PT = ("segunda-feira", "terça-feira", "quarta-feira", "quinta-feira", "sexta-feira", "sábado")
-DAYS_EN = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+DAYS_PT = ("segunda-feira", "terça-feira", "quarta-feira", "quinta-feira", "sexta-feira")
+DAYS_EN = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 COLOURS = (("preto", "black"), ("branco", "white"), ("cinza", "grey"), ("inox", "steel"), ("azul", "blue"))
 
 # Numbers from manuals of forms, and some that no check digit allows: nobody's.
@@ -115,7 +115,7 @@ def circumstances(language: str) -> tuple[dict[str, str], ...]:
 
 def _circumstance(language: str, below: Callable[[int], int]) -> dict[str, str]:
     ddd, city, district = CITIES[below(len(CITIES))]
-    day = below(6)
+    day = below(5)
     colour = COLOURS[below(len(COLOURS))]
     near = 1 + below(5)
     hour = 9 + below(9)
@@ -133,6 +133,11 @@ def _circumstance(language: str, below: Callable[[int], int]) -> dict[str, str]:
         "people": str(2 + below(5)),
         "month": str(3 + below(10)),
         "cpf": CPFS[below(len(CPFS))],
-        "mobile": f"({ddd}) 90{below(1000):03}-{below(10_000):04}",
+        "mobile": _mobile(ddd, f"90{below(1000):03}", f"{below(10_000):04}", below(4)),
         "mail": f"cliente{below(10_000)}@example.com",
     }
+
+
+def _mobile(ddd: str, head: str, tail: str, style: int) -> str:
+    """Write a number as people do; in a range that no mobile network gives out."""
+    return (f"({ddd}) {head}-{tail}", f"+55 {ddd} {head}-{tail}", f"{ddd}{head}{tail}", f"{ddd} {head} {tail}")[style]

@@ -5,7 +5,7 @@ from random import Random
 
 from handlers.demo.chance import Draw, lognormal, new_id, weighted
 from handlers.demo.clock import DAY, HOUR, TIME_ZONE, closed, moment, opening, return_after
-from handlers.demo.company import Agent, Company
+from handlers.demo.company import Company
 from handlers.demo.conversation import Conversation, Talk
 from handlers.demo.decisions import assignment_rows, owners, qualification_rows
 from handlers.demo.people import Person
@@ -13,6 +13,7 @@ from handlers.demo.plan import Batch, Row
 from handlers.demo.script import AI, BOT, Scene, script
 from handlers.demo.sessions import session_rows
 from handlers.demo.stages import Journey, care_journey, journey_rows, sales_journey
+from handlers.demo.team import Agent
 from handlers.demo.timeline import Timeline, note_row
 
 HOW_MANY = weighted(((0, 7), (1, 63), (2, 20), (3, 7), (4, 3)), 100)
@@ -36,7 +37,7 @@ def _fate(company: Company, person: Person, draw: Draw) -> Fate:
     how_many = HOW_MANY[int(draw() * len(HOW_MANY))]
     agent = company.next_agent(person.created, person.source, draw())
     if draw() < 0.05:
-        agent = company.ai
+        agent = company.team.ai
     outcome, which = "open", 0
     if draw() < agent.profile.converts * BUYS[person.source]:
         outcome = "won"
@@ -119,24 +120,15 @@ class Life:
         if start > company.end:
             return 0
         draw = rng.random
-        alone = agent.kind == "ai"
-        asleep = closed(start)
-        chance = draw()
-        scene = Scene(
-            kind=kind,
-            outcome=outcome,
-            greeter=BOT if chance < (0.65 if asleep else 0.4) else AI if chance < 0.7 and not asleep else "",
-            closed=asleep,
-            ignores=0.0 if outcome == "won" else agent.profile.ignores,
-            transfer=draw() < 0.09,
-            alone=alone,
-        )
+        scene = self._scene(kind, outcome, start, agent)
         successor = company.next_agent(start, person.source, draw()) if scene.transfer else agent
         if not self._talks or kind == "campaign":
             self._wanted = draw()
         talk = Talk(new_id(rng.getrandbits), kind, start, start)
         conversation = Conversation(company, person, agent, talk, self._wanted, rng, rows["public.messages"])
         conversation.play(script(scene, draw), successor)
+        if talk.unanswered and not scene.alone and draw() < 0.6:
+            talk.agents.append((agent, talk.last))
         if talk.won and kind != "renewal":
             self._sold = talk.won
         self._talks.append(talk)
@@ -145,6 +137,20 @@ class Life:
         if note is not None:
             rows["public.notes"].append(note)
         return ended
+
+    def _scene(self, kind: str, outcome: str, start: int, agent: Agent) -> Scene:
+        draw = self._rng.random
+        asleep = closed(start)
+        chance = draw()
+        return Scene(
+            kind=kind,
+            outcome=outcome,
+            greeter=BOT if chance < (0.65 if asleep else 0.4) else AI if chance < 0.7 and not asleep else "",
+            closed=asleep,
+            ignores=0.0 if outcome == "won" else agent.profile.ignores,
+            transfer=draw() < 0.09,
+            alone=agent.kind == "ai",
+        )
 
     def _contact(self, journeys: list[Journey], qualified: bool, timeline: Timeline) -> None:
         company, person, draw = self._company, self._person, self._rng.random

@@ -299,6 +299,7 @@ CUSTOMER = {
         You can call me on {mobile} after {hour}
         {mail}
         Name is {person}, phone {mobile}
+        Card 4111 1111 1111 1111, exp 12/30, {person}
     """,
     "pay": """
         Paid!

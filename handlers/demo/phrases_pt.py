@@ -248,7 +248,7 @@ TEAM = {
     """,
     "follow_up": """
         Oi, {name}! Conseguiu pensar na proposta {of}?
-        {hi}, {name}. Ainda tem interesse {of}? O valor de {cash} vale até {day}.
+        {hi}, {name}. Ainda pensa em levar {the}? O valor de {cash} vale até {day}.
         Passando para saber se ficou alguma dúvida sobre {the}.
         {name}, restam só {people} unidades. Posso reservar a sua?
         formal|{hi}, {name}. Retomo o contato para saber se deseja dar continuidade à proposta {of}.
@@ -437,6 +437,8 @@ CUSTOMER = {
         Meu CPF é {cpf} e o e-mail {mail}
         Anota aí: {person}, {mobile}, rua das Flores {month}, {district}
         CPF {cpf}
+        A nota é para a empresa: CNPJ 11.222.333/0001-81, {mail}
+        Pode passar no cartão 4111 1111 1111 1111, validade 12/30, {person}
         Segue: {person} - {mail} - {mobile}
         O e-mail é {mail}
         Pode mandar no {mail}, o CPF é {cpf}

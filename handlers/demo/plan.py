@@ -89,8 +89,8 @@ TABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             ),
             (
                 "public.messages",
-                "id tenant_id timestamp user_id project_id channel_type_id from_me channel_id contact_id"
-                " session_id content_type text status language agent_id source created_at updated_at",
+                "id timestamp from_me content_type text status agent_id source created_at updated_at"
+                " tenant_id user_id project_id channel_id channel_type_id contact_id language session_id",
             ),
             ("public.session_ratings", "id tenant_id session_id contact_id rating rated_at"),
             (

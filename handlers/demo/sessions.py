@@ -5,10 +5,11 @@ from random import Random
 
 from handlers.demo.chance import Draw, new_id, weighted
 from handlers.demo.clock import moment
-from handlers.demo.company import Agent, Company
+from handlers.demo.company import Company
 from handlers.demo.conversation import TIMEOUT, Talk
 from handlers.demo.people import Person
 from handlers.demo.plan import Row
+from handlers.demo.team import Agent
 
 # Of conversations that somebody or something closed before they expired.
 ENDINGS = weighted(

@@ -75,7 +75,8 @@ def _climb(journey: Journey, moments: list[int], far: bool, draw: Draw, end: int
         chosen.append(chosen[-2])
     places = sorted(int(draw() * len(moments)) for _ in chosen[1:])
     for place, stage in zip([0, *places], chosen, strict=False):
-        journey.enter(moments[place] + 5 + int(draw() * 175), stage, end)
+        since = max(moments[place], journey.steps[-1][0])
+        journey.enter(since + 5 + int(draw() * 175), stage, end)
 
 
 def care_journey(company: Company, talks: list[Talk], sold: int, draw: Draw) -> Journey | None:

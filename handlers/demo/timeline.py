@@ -5,13 +5,14 @@ from uuid import UUID
 
 from handlers.demo.chance import new_id
 from handlers.demo.clock import moment
-from handlers.demo.company import Agent, Company
+from handlers.demo.company import Company
 from handlers.demo.conversation import Talk
 from handlers.demo.decisions import Owner
 from handlers.demo.goods import circumstances, offers
 from handlers.demo.people import Person
 from handlers.demo.plan import Row
 from handlers.demo.stages import Journey
+from handlers.demo.team import Agent
 from handlers.demo.wording import notes
 
 NOTE_TYPES = ("general", "general", "follow_up", "internal", "session_handoff")

@@ -203,7 +203,7 @@ def _after(hello: str, asked: str) -> str:
 
 def _low(phrase: str) -> str:
     """Begin with a small letter, unless with an abbreviation."""
-    if phrase[:2].isupper():
+    if phrase[:2].isalpha() and phrase[:2].isupper():
         return phrase
     return re.sub(r"^\{([HTG])(i|he|his|rat)\}", _low_slot, phrase[:1].lower() + phrase[1:])
 

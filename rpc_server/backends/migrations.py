@@ -62,31 +62,17 @@ async def migrate(
     source = folder.name
     await connection.execute("select pg_advisory_lock($1)", _LOCK)
     try:
-        await _open_ledger(connection)
-        missing = await _missing(connection, source, migrations)
+        with _refusals("The ledger of migrations cannot be used"):
+            await connection.execute(_LEDGER)
+            missing = await _missing(connection, source, migrations)
         for migration in missing:
-            await _apply(connection, source, migration)
+            with _refusals(f"{migration.name} did not apply"):
+                await _despite_collisions(partial(_apply, connection, source, migration))
             applied(migration)
         return len(missing)
     finally:
-        await connection.execute("select pg_advisory_unlock($1)", _LOCK)
-
-
-async def _open_ledger(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    async with connection.transaction():
-        await connection.execute("create schema if not exists mcp_store")
-        await connection.execute(
-            """
-            create table if not exists mcp_store.migrations (
-                source     text not null,
-                number     integer not null,
-                name       text not null,
-                checksum   text not null,
-                applied_at timestamptz not null default now(),
-                primary key (source, number)
-            )
-            """
-        )
+        if not connection.is_closed():
+            await connection.execute("select pg_advisory_unlock($1)", _LOCK)
 
 
 async def _missing(

@@ -92,10 +92,9 @@ class Postgres:
         snapshot = Snapshot(self, tenant_id, deadline)
         try:
             yield snapshot
-        except BaseException:
+        finally:
+            # Nothing read needs a commit, and a rollback also undoes what a statement set on the session.
             await snapshot.end("rollback")
-            raise
-        await snapshot.end("commit")
 
     async def check(self) -> None:
         """Return when PostgreSQL answers and the server may take its role, else raise DependencyUnavailable."""

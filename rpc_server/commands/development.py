@@ -42,7 +42,7 @@ async def prepared(settings: Settings) -> AsyncIterator[tuple[Settings, Banner]]
         return
     folder = settings.data_dir / "postgres"
     typer.echo(f"Starting the embedded PostgreSQL on {folder} …")
-    server = await asyncio.to_thread(EmbeddedPostgres.start, folder)
+    server = await _started(folder)
     try:
         await _make_login(server.url())
         server_url = server.url(user=SERVER_LOGIN)
@@ -53,6 +53,16 @@ async def prepared(settings: Settings) -> AsyncIterator[tuple[Settings, Banner]]
         )
     finally:
         await asyncio.to_thread(server.stop)
+
+
+async def _started(folder: Path) -> EmbeddedPostgres:
+    """Start PostgreSQL; a cancellation waits for it, because a thread cannot be interrupted, and stops it."""
+    starting = asyncio.ensure_future(asyncio.to_thread(EmbeddedPostgres.start, folder))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.to_thread((await starting).stop)
+        raise
 
 
 async def _make_login(url: str) -> None:
@@ -88,8 +98,8 @@ async def _load_missing(connection: "asyncpg.Connection[asyncpg.Record]", missin
 
 
 def _kept(token: str, path: Path) -> Path:
-    """Keep *token* in a file of its own, so that the commands to paste stay short."""
+    """Keep *token* in a file of its own, so that the commands to paste stay short; return its full path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(f"{token}\n")
-    return path
+    return path.resolve()

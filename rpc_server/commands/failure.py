@@ -26,8 +26,14 @@ def sentences() -> Iterator[None]:
         for detail in error.errors():
             typer.secho(f"{'.'.join(map(str, detail['loc'])).upper()}: {detail['msg']}", err=True)
         raise typer.Exit(1) from None
-    except (OSError, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
-        _fail(f"PostgreSQL cannot be reached: {error}. Check DATABASE_URL and DATABASE_OWNER_URL.")
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
+        _fail(f"The database lacks tables: {error}. Run 'python -m rpc_server migrate' first.")
+    except asyncpg.InsufficientPrivilegeError as error:
+        _fail(f"PostgreSQL refuses: {error}. DATABASE_OWNER_URL needs a login that owns the database.")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        _fail(f"PostgreSQL did not do it: {error}.")
+    except OSError as error:
+        _fail(f"{error.filename or 'The system'}: {error.strerror or error}.")
 
 
 def _fail(sentence: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
@@ -12,6 +12,8 @@ from rpc_server.commands.failure import CommandFailed
 from rpc_server.settings import ROOT, Settings
 
 SOURCE = ROOT / "sql" / "crm"
+_PATIENCE = 10
+_CHECK = "Check DATABASE_OWNER_URL, or DATABASE_URL where that is unset."
 
 
 def owner_url(settings: Settings) -> str:
@@ -29,8 +31,13 @@ def owner_url(settings: Settings) -> str:
 
 @asynccontextmanager
 async def owner_connection(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """Yield a connection of the owner; its session is in UTC."""
-    connection = await asyncpg.connect(url, timeout=10, server_settings={"timezone": "UTC"})
+    """Yield a connection of the owner; its session is in UTC. Raises CommandFailed without one."""
+    try:
+        connection = await asyncpg.connect(url, timeout=_PATIENCE, server_settings={"timezone": "UTC"})
+    except TimeoutError:
+        raise CommandFailed(f"PostgreSQL does not answer within {_PATIENCE} seconds. {_CHECK}") from None
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise CommandFailed(f"PostgreSQL cannot be reached: {error}. {_CHECK}") from None
     try:
         if connection.get_server_version().major < 14:
             raise CommandFailed(f"PostgreSQL 14 or newer is needed; this is {connection.get_server_version().major}.")
@@ -43,6 +50,6 @@ async def bring_up_to_date(connection: "asyncpg.Connection[asyncpg.Record]", ser
     """Migrate, let the login of *server_url* take the server's roles, and return how many files were applied."""
     applied = await migrate(connection, SOURCE)
     login = urlsplit(server_url).username if server_url else None
-    if login and login != await connection.fetchval("select current_user"):
-        await grant_login(connection, login)
+    if login:
+        await grant_login(connection, unquote(login))
     return applied

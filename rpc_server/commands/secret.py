@@ -2,6 +2,9 @@
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 from rpc_server.backends.tokens import Tokens
 from rpc_server.commands.failure import CommandFailed
@@ -22,10 +25,17 @@ def development_secret(settings: Settings, *, make: bool) -> str:
         return settings.jwt_secret.get_secret_value()
     path = settings.data_dir / "jwt_secret"
     if make and not path.exists():
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
+        _make(path)
     if not path.exists():
         raise CommandFailed("Set JWT_SECRET to the server's secret, or start 'serve --dev' once, which makes one.")
     return path.read_text().strip()
+
+
+def _make(path: Path) -> None:
+    """Write a new secret beside *path* and link it there: it is never half there, and the first of two stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:  # readable by its owner only
+        file.write(secrets.token_hex(32))
+        file.flush()
+        with suppress(FileExistsError):
+            os.link(file.name, path)

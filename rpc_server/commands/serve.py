@@ -4,8 +4,8 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Annotated
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated, Any, Never
 
 import typer
 import uvloop
@@ -35,28 +35,40 @@ def serve(
     makes what is missing and keeps it under .data/.
     """
     with sentences():
-        changed = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-        settings = Settings().model_copy(update=changed)
+        changed: dict[str, Any] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+        settings = Settings(**changed)
         configure_logs(settings.log_format, settings.log_level)
         uvloop.run(_serve(settings, dev=dev))
 
 
 async def _serve(settings: Settings, *, dev: bool) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    with _listening(settings) as listener:
+    with suppress(asyncio.CancelledError), _listening(settings) as listener:
+        _let_signals_cancel()
         if not dev:
             _check(settings)
             async with _running(settings, listener):
                 typer.echo(f"crm-mcp serves on {_address(settings, listener)}; stop it with Ctrl-C or SIGTERM.")
-                await stop.wait()
-            return
+                await _until_cancelled()
         async with prepared(settings) as (ready, banner), _running(ready, listener):
             typer.echo(banner(_address(settings, listener)))
-            await stop.wait()
-            typer.echo("Stopping: running calls finish first.")
+            await _until_cancelled()
+
+
+def _let_signals_cancel() -> None:
+    """Let Ctrl-C and SIGTERM cancel this task, wherever it is: getting ready takes a while the first time."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Once: another signal must not interrupt the clearing up. `make` passes on what a group gets anyway.
+        loop.add_signal_handler(number, lambda: task.cancelling() or task.cancel())
+
+
+async def _until_cancelled() -> Never:
+    try:
+        while True:
+            await asyncio.get_running_loop().create_future()
+    finally:
+        typer.echo("Stopping: running calls finish first.")
 
 
 def _check(settings: Settings) -> None:
@@ -73,6 +85,8 @@ def _listening(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        # Until somebody listens, the port is free for whoever starts at the same time.
+        listener.listen()
     except OSError as error:
         listener.close()
         raise CommandFailed(

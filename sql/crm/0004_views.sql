@@ -12,38 +12,39 @@
 set local role mcp_owner;
 
 -- Upper and lower case and accents do not count. Not unaccent(): it may not be installed,
--- and lower() leaves accented capitals alone where the database's locale is C.
+-- and lower() leaves accented capitals alone where the database's locale is C. Most text is
+-- ASCII, and translate() is slow.
 create function mcp.folded(value text) returns text
 language sql immutable parallel safe strict
-return lower(translate(value,
+return case
+    when octet_length(value) = char_length(value) then lower(value)
+    else lower(translate(value,
     'ÁÀÂÃÄÅáàâãäåÉÈÊËéèêëÍÌÎÏíìîïÓÒÔÕÖóòôõöÚÙÛÜúùûüÇçÑñÝýÿ',
-    'AAAAAAaaaaaaEEEEeeeeIIIIiiiiOOOOOoooooUUUUuuuuCcNnYyy'));
+    'AAAAAAaaaaaaEEEEeeeeIIIIiiiiOOOOOoooooUUUUuuuuCcNnYyy'))
+end;
 
 -- Ids inside JSON are text, and nobody promises that they are ids.
 create function mcp.uuid_or_null(value text) returns uuid
 language sql immutable parallel safe strict
 return case when value ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then value::uuid end;
 
--- Seconds of [since, until) that lie inside the week's open spans, in local time.
--- Spans are seconds since Monday 00:00. With no spans, every second counts.
+-- Seconds of [since, until) that lie inside the week's open spans, in local time. Spans are
+-- seconds since Monday 00:00 (2001-01-01 was one) and do not overlap.
 create function mcp.open_seconds(since timestamptz, until timestamptz, time_zone text, opens integer[], closes integer[])
 returns double precision
 language sql stable parallel safe
-return case
-    when opens is null or cardinality(opens) = 0 then extract(epoch from until - since)::double precision
-    else (
-        select sum(
-                   (later.week - earlier.week) * (span.closes - span.opens)
-                 + greatest(0, least(later.second, span.closes) - span.opens)
-                 - greatest(0, least(earlier.second, span.closes) - span.opens))
-          from unnest(opens, closes) as span (opens, closes),
-               lateral (select floor(x / 604800) as week, x - floor(x / 604800) * 604800 as second
-                          from (select extract(epoch from (since at time zone time_zone) - timestamp '2001-01-01')::double precision as x) t
-                       ) as earlier,
-               lateral (select floor(x / 604800) as week, x - floor(x / 604800) * 604800 as second
-                          from (select extract(epoch from (until at time zone time_zone) - timestamp '2001-01-01')::double precision as x) t
-                       ) as later)
-end;
+return (
+    select sum(
+               (later.week - earlier.week) * (span.closes - span.opens)
+             + greatest(0, least(later.second, span.closes) - span.opens)
+             - greatest(0, least(earlier.second, span.closes) - span.opens))
+      from (select extract(epoch from (since at time zone time_zone) - timestamp '2001-01-01')::double precision as since,
+                   extract(epoch from (until at time zone time_zone) - timestamp '2001-01-01')::double precision as until) local
+     cross join lateral (select floor(local.since / 604800) as week,
+                                local.since - floor(local.since / 604800) * 604800 as second) earlier
+     cross join lateral (select floor(local.until / 604800) as week,
+                                local.until - floor(local.until / 604800) * 604800 as second) later
+     cross join unnest(opens, closes) as span (opens, closes));
 
 create view mcp.settings with (security_barrier) as
 select s.tenant_id,
@@ -221,33 +222,41 @@ select s.id,
 -- Who took part in a conversation, one row an agent: listed in it, in its assignment history,
 -- or sender of a message by hand, under the agent's own id or that of its user.
 create view mcp.session_agents with (security_barrier) as
-select s.id as session_id,
+select distinct
+       s.id as session_id,
        s.contact_id,
        s.started_at,
        s.ended_at,
        coalesce(s.status, 'active') as status,
-       took_part.agent_id
+       who.agent_id
   from public.sessions s
  cross join lateral (
-       select a.id as agent_id
+       select mcp.uuid_or_null(listed) as key,
+              false as is_sender
          from jsonb_array_elements_text(case jsonb_typeof(s.agent_ids) when 'array' then s.agent_ids else '[]' end) listed
-         join public.agents a on a.id = mcp.uuid_or_null(listed) and a.tenant_id = s.tenant_id
-        union
-       select a.id
+        union all
+       select joined.agent_id,
+              false
          from public.agent_sessions joined
-         join public.agents a on a.id = joined.agent_id and a.tenant_id = s.tenant_id
         where joined.session_id = s.id
           and joined.deleted_at is null
-        union
-       select a.id
-         from (select distinct m.agent_id
-                 from public.messages m
-                where m.session_id = s.id
-                  and m.tenant_id = s.tenant_id
-                  and m.from_me is true
-                  and m.source = 'manual'
-                  and m.deleted_at is null) sender
-         join public.agents a on a.tenant_id = s.tenant_id and (a.id = sender.agent_id or a.user_id = sender.agent_id)) took_part
+        union all
+       select m.agent_id,
+              true
+         from public.messages m
+        where m.session_id = s.id
+          and m.tenant_id = s.tenant_id
+          and m.from_me is true
+          and m.source = 'manual'
+          and m.deleted_at is null) took_part
+  join (select a.id as agent_id,
+               keys.key,
+               keys.is_user
+          from public.agents a
+         cross join lateral (values (a.id, false), (a.user_id, true)) keys (key, is_user)
+         where a.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')) who
+    on who.key = took_part.key
+   and (took_part.is_sender or not who.is_user)
  where s.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
    and s.deleted_at is null;
 
@@ -295,6 +304,13 @@ select e.id,
 grant select on all tables in schema mcp to mcp_reader, mcp_writer;
 revoke all on all functions in schema mcp from public;
 grant execute on all functions in schema mcp to mcp_reader, mcp_writer;
-grant insert, update on mcp.qualifications, mcp.assignments to mcp_writer;
+-- Never tenant_id nor id: "insert … on conflict do update" would take over another tenant's row by
+-- naming its key, because the check option judges only the row as it is in the end.
+grant insert (contact_id, status, reason, budget, authority, need, timeline, score, weights_version, decided_by, decided_at),
+      update (superseded_at)
+   on mcp.qualifications to mcp_writer;
+grant insert (contact_id, agent_id, priority, notes, assigned_by, assigned_at),
+      update (superseded_at)
+   on mcp.assignments to mcp_writer;
 
 reset role;

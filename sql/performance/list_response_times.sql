@@ -85,11 +85,14 @@ waits as (
       from turns t
      group by t.session_id, t.answers_before
 ),
-timed as (
+timed as materialized (
     select w.agent_id,
            w.until is null as unanswered,
            w.from_opening,
-           mcp.open_seconds(w.since, w.until, $4::text, $5::int[], $6::int[]) as seconds
+           case
+               when cardinality($5::int[]) = 0 then extract(epoch from w.until - w.since)::double precision
+               else mcp.open_seconds(w.since, w.until, $4::text, $5, $6::int[])
+           end as seconds
       from waits w
      where w.since >= $1
        and w.since < $2

@@ -248,3 +248,530 @@ def test_the_awkward_worlds_are_awkward() -> None:
         count("business hours", books.hours is not None)
 
     assert not [case for case, worlds in seen.items() if not worlds], seen
+
+
+# Leads by hand
+
+
+async def test_a_day_is_from_midnight_to_midnight_of_the_tenants_zone(crm: Crm) -> None:
+    world = World()
+    for at in (TODAY - MICROSECOND, TODAY, TODAY + DAY - MICROSECOND, TODAY + DAY):
+        world.contact(at)
+    await insert(world, crm.owner)
+
+    assert (await leads(crm, world, "today"))["total_leads"] == 2
+    assert (await leads(crm, world, "yesterday"))["total_leads"] == 1
+    assert (await leads(crm, world, "week"))["total_leads"] == 4
+
+
+@pytest.mark.parametrize(
+    ("now", "zone", "start", "hours"),
+    [
+        ("2018-11-04 12:00", "America/Sao_Paulo", "2018-11-04T01:00:00-02:00", 23),
+        ("2018-02-17 12:00", "America/Sao_Paulo", "2018-02-17T00:00:00-02:00", 25),
+        ("2026-03-08 12:00", "America/New_York", "2026-03-08T00:00:00-05:00", 23),
+        ("2026-11-01 12:00", "America/New_York", "2026-11-01T00:00:00-04:00", 25),
+    ],
+)
+async def test_a_day_on_which_clocks_change_is_an_hour_shorter_or_longer(
+    crm: Crm, now: str, zone: str, start: str, hours: int
+) -> None:
+    world = World()
+    world.setting("time_zone", zone)
+    begins = datetime.fromisoformat(start)
+    for at in (begins - MICROSECOND, begins, begins + hours * HOUR - MICROSECOND, begins + hours * HOUR):
+        world.contact(at)
+    await insert(world, crm.owner)
+
+    answer = await leads(crm, world, "today", local(now, zone), series="day")
+
+    same(answer["period"], {"start": begins, "end": begins + hours * HOUR})
+    assert answer["total_leads"] == 2
+    assert answer["series"] == [{"start": now[:10], "total_leads": 2}]
+    assert answer["previous"]["total_leads"] == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "label", "start", "end"),
+    [
+        ("2026-11-18 12:00", "today", "2026-11-17 00:00", "2026-11-17 12:00"),
+        ("2026-11-18 12:00", "yesterday", "2026-11-16 00:00", "2026-11-17 00:00"),
+        ("2026-11-18 12:00", "week", "2026-11-09 00:00", "2026-11-11 12:00"),
+        ("2026-11-18 12:00", "month", "2026-10-01 00:00", "2026-10-18 12:00"),
+        ("2026-11-18 12:00", "quarter", "2026-07-01 00:00", "2026-08-18 12:00"),
+        ("2026-11-18 12:00", "year", "2025-01-01 00:00", "2025-11-18 12:00"),
+        # February and June are over before the same day of them comes.
+        ("2026-03-31 12:00", "month", "2026-02-01 00:00", "2026-03-01 00:00"),
+        ("2026-12-31 12:00", "quarter", "2026-07-01 00:00", "2026-09-30 12:00"),
+        # The same hour by the clock on the wall, on a day that had an hour less.
+        ("2018-11-05 12:00", "today", "2018-11-04 01:00", "2018-11-04 12:00"),
+        ("2018-11-04 12:00", "today", "2018-11-03 00:00", "2018-11-03 12:00"),
+    ],
+)
+async def test_the_period_before_is_the_same_elapsed_local_span(
+    crm: Crm, now: str, label: str, start: str, end: str
+) -> None:
+    world = World()
+    for at in (local(start) - MICROSECOND, local(start), local(end) - MICROSECOND, local(end)):
+        world.contact(at)
+    await insert(world, crm.owner)
+
+    answer = await leads(crm, world, label, local(now))
+
+    same(answer["previous"], {"start": local(start), "end": local(end), "total_leads": 2})
+
+
+async def test_a_change_is_a_percentage_of_the_period_before(crm: Crm) -> None:
+    world = World()
+    for days in (0, 1, 1, 1):
+        world.contact(TODAY - days * DAY)
+    await insert(world, crm.owner)
+
+    same(await leads(crm, world, "today"), {"delta": -2, "delta_pct": -66.67})
+    same(await leads(crm, world, "yesterday"), {"delta": 3, "delta_pct": None})
+    same(await leads(crm, world, "all"), {"total_leads": 4, "previous": None, "delta": None, "delta_pct": None})
+
+
+async def test_leads_are_neither_deleted_nor_without_the_tenants_tag(crm: Crm) -> None:
+    world = World()
+    world.setting("lead_tag", "lead")
+    for tags in (None, [], ["leads"], ["Lead"], ["vip", "lead"], ["lead"]):
+        world.contact(TODAY, tags=tags)
+    world.contact(TODAY, tags=["lead"], deleted_at=NOW)
+    # An array of tags is what counts, not whatever else has such a text in it.
+    world.contact(TODAY).tags = '{"lead": true}'
+    await insert(world, crm.owner)
+
+    assert (await leads(crm, world, "today"))["total_leads"] == 2
+
+
+async def test_only_a_leads_current_decision_counts(crm: Crm) -> None:
+    world = World()
+    changed, withdrawn, kept, old, gone = (
+        world.contact(at, deleted_at=deleted)
+        for at, deleted in ((TODAY, None), (TODAY, None), (TODAY, None), (TODAY - 99 * DAY, None), (TODAY, NOW))
+    )
+    world.decision(changed, "qualified", TODAY + HOUR, superseded_at=TODAY + 2 * HOUR)
+    world.decision(changed, "unqualified", TODAY + 2 * HOUR)
+    world.decision(withdrawn, "qualified", TODAY, superseded_at=NOW)
+    world.decision(kept, "qualified", TODAY - MICROSECOND)
+    world.decision(old, "qualified", TODAY)
+    world.decision(gone, "qualified", TODAY)
+    await insert(world, crm.owner)
+
+    answer = await leads(crm, world, "today")
+
+    same(
+        answer,
+        {
+            "total_leads": 3,
+            "qualified_leads": 1,
+            "unqualified_leads": 1,
+            "undecided_leads": 1,
+            "qualified_in_period": 1,
+        },
+    )
+    same(
+        await leads(crm, world, "today", status="qualified"),
+        {"total_leads": 1, "qualified_leads": 1, "undecided_leads": 1, "delta": 1},
+    )
+
+
+async def test_an_opportunity_stands_now_in_an_active_stage(crm: Crm) -> None:
+    world = World()
+    opened, active, other = world.stage("Novo", "open"), world.stage("Proposta", "active"), world.stage("B", "active")
+    twice, left, deleted, fresh, none, older = (world.contact(TODAY - age * DAY) for age in (0, 0, 0, 0, 0, 9))
+    world.entry(twice, active, TODAY)
+    world.entry(twice, other, TODAY)
+    world.entry(left, active, TODAY, NOW)
+    world.entry(left, opened, NOW)
+    world.entry(deleted, active, TODAY, deleted_at=NOW)
+    world.entry(fresh, opened, TODAY)
+    world.entry(older, active, TODAY)
+    world.decision(twice, "unqualified", NOW)
+    await insert(world, crm.owner)
+
+    assert (await leads(crm, world, "today"))["opportunities"] == 1
+    assert (await leads(crm, world, "today", status="qualified"))["opportunities"] == 1
+    assert (await leads(crm, world, "all"))["opportunities"] == 2
+    assert none.deleted_at is None
+
+
+async def test_a_series_by_week_starts_on_mondays_even_before_the_month(crm: Crm) -> None:
+    world = World()
+    for text in ("2026-10-31 23:59", "2026-11-01 00:00", "2026-11-01 23:59", "2026-11-02 00:00", "2026-11-17 09:00"):
+        world.contact(local(text))
+    await insert(world, crm.owner)
+
+    answer = await leads(crm, world, "month", series="week")
+
+    assert [(bucket["start"], bucket["total_leads"]) for bucket in answer["series"]] == [
+        ("2026-10-26", 2),
+        ("2026-11-02", 1),
+        ("2026-11-09", 0),
+        ("2026-11-16", 1),
+        ("2026-11-23", 0),
+        ("2026-11-30", 0),
+    ]
+
+
+async def test_an_empty_tenant_beside_a_full_one_has_nothing(crm: Crm) -> None:
+    world = awkward_world(0, "tenant-b", NOW, SAO_PAULO)
+    await insert(world, crm.owner)
+    world.tenant = "tenant-a"
+
+    zeros = {"total_leads": 0, "qualified_leads": 0, "opportunities": 0, "qualified_in_period": 0, "delta": 0}
+    same(await leads(crm, world, "year"), {**zeros, "delta_pct": None})
+    assert (await leads(crm, world, "all", series="month"))["series"] == []
+    answer = await conversions(crm, world)
+    same(answer, {"stats": [], "shared_contacts": 0, "not_found": [], "top_agent": None})
+    same(answer["team"], {"total_contacts": 0, "conversions": 0, "conversion_rate": None, "ci95": None})
+    for metric in METRICS:
+        nobody = {"agent_id": None, "agent_name": None, "agent_type": None, "metric_value": None}
+        same(await top(crm, world, metric), {**nobody, "decisive": False, "ranking": [], "metric": metric})
+
+
+# Conversions by hand
+
+START = local("2026-11-10 10:00")
+
+
+class Shop(World):
+    """A tenant with one pipeline and one agent, and a contact whenever one is needed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.new = self.stage("Novo", "open")
+        self.won = self.stage("Ganho", "closed")
+        self.lost = self.stage("Perdido", "closed")
+        self.ana = self.agent("Ana")
+
+    def someone(self) -> Contact:
+        return self.contact(START - 300 * DAY)
+
+    def talk(self, at: datetime = START, *agents: Agent) -> Session:
+        """Start a conversation with someone new."""
+        return self.session(self.someone(), at, *agents)
+
+
+@pytest.mark.parametrize(
+    ("won_after", "expected"),
+    [
+        (-MICROSECOND, {"total_contacts": 0, "already_won": 1, "conversions": 0, "conversion_rate": None}),
+        (timedelta(), {"total_contacts": 1, "conversions": 1, "median_time_to_conversion_seconds": 0}),
+        (HOUR, {"conversions": 1, "decided": 1, "still_open": 0, "avg_time_to_conversion_seconds": 3600}),
+        (5 * DAY - MICROSECOND, {"conversions": 1}),
+        (5 * DAY, {"total_contacts": 1, "conversions": 0, "decided": 0, "still_open": 1, "conversion_rate": 0}),
+    ],
+)
+async def test_a_win_counts_from_the_start_of_the_conversation_to_before_the_windows_end(
+    crm: Crm, won_after: timedelta, expected: dict[str, Any]
+) -> None:
+    shop = Shop()
+    talk = shop.talk(START, shop.ana)
+    shop.entry(shop.contacts[0], shop.won, START + won_after)
+    await insert(shop, crm.owner)
+
+    answer = await conversions(crm, shop, conversion_window_days=5)
+
+    same(of(answer, shop.ana), expected)
+    same(answer["team"], expected)
+    assert talk.started_at == START
+
+
+async def test_the_window_is_the_tenants_unless_asked_for_another(crm: Crm) -> None:
+    shop = Shop()
+    shop.setting("conversion_window_days", 3)
+    shop.talk(START, shop.ana)
+    shop.entry(shop.contacts[0], shop.won, START + 4 * DAY)
+    await insert(shop, crm.owner)
+
+    same((await conversions(crm, shop))["team"], {"conversions": 0, "immature": 0})
+    same((await conversions(crm, shop, conversion_window_days=90))["team"], {"conversions": 1, "immature": 1})
+
+
+async def test_a_contact_is_immature_until_its_window_has_ended(crm: Crm) -> None:
+    shop = Shop()
+    for at in (NOW - 8 * DAY, NOW - 8 * DAY + MICROSECOND, NOW - DAY):
+        shop.talk(at, shop.ana)
+    await insert(shop, crm.owner)
+
+    assert (await conversions(crm, shop, conversion_window_days=8))["team"]["immature"] == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("1w 2w", {"total_contacts": 1, "conversions": 1, "median_time_to_conversion_seconds": 3600}),
+        ("-9w 2w", {"total_contacts": 0, "already_won": 1, "conversions": 0}),
+        ("1l 2w", {"conversions": 1, "decided": 1}),
+        ("1w 2l", {"conversions": 1, "decided": 1}),
+        ("1l", {"conversions": 0, "decided": 1, "win_rate": 0, "still_open": 0}),
+        ("1l 2n", {"decided": 0, "win_rate": None, "still_open": 1}),
+        ("-9l", {"decided": 0, "still_open": 1}),
+        ("-9l 1n 2l", {"decided": 1}),
+        ("1n 1n 0n", {"decided": 0, "still_open": 1}),
+        # Beyond a window of five days.
+        ("1l 121w", {"conversions": 0, "decided": 1, "still_open": 0}),
+        ("1l 121n", {"decided": 1}),
+        ("121l", {"decided": 0, "still_open": 1}),
+        # After now.
+        ("1n 300w", {"conversions": 0, "decided": 0}),
+    ],
+)
+async def test_what_became_of_a_contact_is_its_path_through_the_stages(
+    crm: Crm, path: str, expected: dict[str, Any]
+) -> None:
+    """A path tells the hours after the conversation's start and the stage entered then."""
+    shop = Shop()
+    shop.talk(START, shop.ana)
+    stages = {"n": shop.new, "w": shop.won, "l": shop.lost}
+    for step in path.split():
+        shop.entry(shop.contacts[0], stages[step[-1]], START + int(step[:-1]) * HOUR)
+    await insert(shop, crm.owner)
+
+    same(of(await conversions(crm, shop, conversion_window_days=5), shop.ana), expected)
+
+
+async def test_a_win_that_is_yet_to_come_or_was_deleted_is_none(crm: Crm) -> None:
+    shop = Shop()
+    for entered_at, deleted_at in ((NOW, None), (NOW + SECOND, None), (START, NOW)):
+        talk = shop.talk(START, shop.ana)
+        shop.entry(shop.contacts[-1], shop.won, entered_at, deleted_at=deleted_at)
+        assert talk.contact_id == shop.contacts[-1].id
+    await insert(shop, crm.owner)
+
+    same((await conversions(crm, shop))["team"], {"total_contacts": 3, "conversions": 1})
+
+
+async def test_two_agents_of_one_conversation_share_its_contact(crm: Crm) -> None:
+    shop = Shop()
+    bia = shop.agent("Bia")
+    shop.talk(START, shop.ana, bia)
+    shop.entry(shop.contacts[0], shop.won, START + HOUR)
+    shop.talk(START, bia)
+    await insert(shop, crm.owner)
+
+    answer = await conversions(crm, shop)
+
+    same(of(answer, shop.ana), {"total_contacts": 1, "conversions": 1})
+    same(of(answer, bia), {"total_contacts": 2, "conversions": 1})
+    same(answer["team"], {"total_contacts": 2, "conversions": 1})
+    assert answer["shared_contacts"] == 1
+    alone = await conversions(crm, shop, agent_ids=[str(bia.id)])
+    same(alone, {"shared_contacts": 0, "team": {"total_contacts": 2}})
+
+
+async def test_each_agents_time_runs_from_its_own_first_conversation(crm: Crm) -> None:
+    """Bia won the contact; to Ana, who came later, it was a customer already; to the team it is one win."""
+    shop = Shop()
+    bia = shop.agent("Bia")
+    contact = shop.someone()
+    shop.session(contact, START, bia)
+    shop.entry(contact, shop.won, START + HOUR)
+    shop.session(contact, START + DAY, shop.ana)
+    await insert(shop, crm.owner)
+
+    answer = await conversions(crm, shop)
+
+    same(of(answer, bia), {"total_contacts": 1, "conversions": 1, "already_won": 0})
+    same(of(answer, shop.ana), {"total_contacts": 0, "conversions": 0, "already_won": 1})
+    same(answer["team"], {"total_contacts": 1, "conversions": 1, "already_won": 0})
+    assert answer["shared_contacts"] == 1
+
+
+async def test_only_conversations_started_in_the_period_count(crm: Crm) -> None:
+    shop = Shop()
+    day = local("2026-11-10 00:00")
+    for at in (day - MICROSECOND, day, day + DAY - MICROSECOND, day + DAY):
+        shop.talk(at, shop.ana)
+    early = shop.someone()
+    shop.session(early, day - DAY, shop.ana)
+    shop.entry(early, shop.won, day - HOUR)
+    shop.session(early, day + HOUR, shop.ana)
+    await insert(shop, crm.owner)
+
+    answer = await conversions(crm, shop, start_date="2026-11-10", end_date="2026-11-10")
+
+    same(of(answer, shop.ana), {"total_contacts": 2, "already_won": 1, "conversions": 0})
+
+
+async def test_the_last_thirty_days_include_today(crm: Crm) -> None:
+    shop = Shop()
+    first = local("2026-10-20 00:00")
+    for at in (first - MICROSECOND, first, NOW):
+        shop.talk(at, shop.ana)
+    await insert(shop, crm.owner)
+
+    answer = await conversions(crm, shop)
+
+    same(answer["period"], {"start": first, "end": TODAY + DAY, "is_partial": True})
+    assert of(answer, shop.ana)["total_contacts"] == 2
+
+
+def _listed(shop: Shop, agent: Agent) -> None:
+    shop.session(shop.someone(), START, agent_ids=f'["x", null, "{str(agent.id).upper()}", 5]')
+
+
+def _joined(shop: Shop, agent: Agent) -> None:
+    shop.joined(shop.talk(), agent)
+
+
+def _wrote(shop: Shop, agent: Agent) -> None:
+    shop.reply(shop.talk(), START + 40 * DAY, agent)
+
+
+def _wrote_as_user(shop: Shop, agent: Agent) -> None:
+    shop.message(shop.talk(), START, from_me=True, agent_id=agent.user_id)
+
+
+@pytest.mark.parametrize("take_part", [_listed, _joined, _wrote, _wrote_as_user])
+async def test_there_are_four_ways_to_take_part_in_a_conversation(
+    crm: Crm, take_part: Callable[[Shop, Agent], None]
+) -> None:
+    shop = Shop()
+    take_part(shop, shop.ana)
+    await insert(shop, crm.owner)
+
+    same(await conversions(crm, shop), {"stats": [{"agent_id": shop.ana.id, "total_contacts": 1}]})
+
+
+async def test_who_did_not_take_part_has_no_contact(crm: Crm) -> None:
+    shop = Shop()
+    ana = shop.ana
+    shop.joined(shop.talk(), ana, deleted_at=NOW)
+    shop.message(shop.talk(), START, from_me=True, agent_id=ana.id, deleted_at=NOW)
+    shop.message(shop.talk(), START, agent_id=ana.id)
+    shop.message(shop.talk(), START, from_me=None, agent_id=ana.id)
+    for source in ("broadcast", "sequence", "trigger", "bot", "system", "webhook", "scheduled", "history_import"):
+        shop.reply(shop.talk(), START, ana, source=source)
+    shop.talk(START, ana).deleted_at = NOW
+    shop.talk(START, ana)
+    shop.contacts[-1].deleted_at = NOW
+    for text in (None, "null", "[]", "{}", '"x"', "7", f'"{ana.id}"', f'{{"{ana.id}": 1}}', f'[["{ana.id}"]]'):
+        shop.session(shop.someone(), START, agent_ids=text)
+    await insert(shop, crm.owner)
+
+    answer = await conversions(crm, shop)
+
+    same(answer, {"stats": [], "team": {"total_contacts": 0}})
+
+
+async def test_agents_that_do_not_count_are_left_out_of_the_team_too(crm: Crm) -> None:
+    shop = Shop()
+    left_out = [shop.agent("S", "system"), shop.agent("V", "virtual"), shop.agent("Gone", deleted_at=NOW)]
+    for agent in left_out:
+        shop.talk(START, agent)
+    robot = shop.agent("Robô", "ai")
+    shop.talk(START, robot)
+    await insert(shop, crm.owner)
+
+    answer = await conversions(crm, shop)
+
+    same(answer["stats"], [{"agent_id": robot.id, "agent_type": "ai", "total_contacts": 1}])
+    assert answer["team"]["total_contacts"] == 1
+
+
+async def test_agents_asked_for_are_listed_with_zeros_and_strangers_named(crm: Crm) -> None:
+    shop = Shop()
+    idle, gone = shop.agent("Idle"), shop.agent("Gone", deleted_at=NOW)
+    system = shop.agent("System", "system")
+    other = World("tenant-b")
+    foreign = other.agent("Foreign")
+    shop.talk(START, shop.ana)
+    shop.talk(START, shop.agent("Bia"))
+    shop.absorb(other)
+    await insert(shop, crm.owner)
+    strangers = [gone.id, system.id, foreign.id, shop.new_id()]
+
+    asked = [str(agent_id) for agent_id in (shop.ana.id, idle.id, *strangers)]
+    answer = await conversions(crm, shop, agent_ids=asked)
+
+    assert set(answer["not_found"]) == {str(agent_id) for agent_id in strangers}
+    assert [row["agent_id"] for row in answer["stats"]] == [str(shop.ana.id), str(idle.id)]
+    same(of(answer, idle), {"total_contacts": 0, "conversion_rate": None, "ci95": None, "low_sample": True})
+    assert answer["team"]["total_contacts"] == 1
+
+
+async def test_a_rate_stands_beside_its_interval_and_times_beside_their_median(crm: Crm) -> None:
+    shop = Shop()
+    for hours in (1, 2, 6, None, None, None, None, None, None, None):
+        shop.talk(START, shop.ana)
+        if hours is not None:
+            shop.entry(shop.contacts[-1], shop.won, START + hours * HOUR)
+        shop.decision(shop.contacts[-1], "qualified" if hours else "unqualified", NOW)
+    await insert(shop, crm.owner)
+
+    answer = await conversions(crm, shop)
+
+    same(
+        of(answer, shop.ana),
+        {
+            "total_contacts": 10,
+            "conversion_rate": 0.3,
+            "ci95": {"low": 0.1078, "high": 0.6032},
+            "win_rate": 1,
+            "win_rate_ci95": {"low": 0.4385, "high": 1},
+            "qualified": 3,
+            "avg_time_to_conversion_seconds": 10_800,
+            "median_time_to_conversion_seconds": 7_200,
+            "low_sample": False,
+        },
+    )
+
+
+async def test_agents_come_in_the_order_of_rate_wins_and_id(crm: Crm) -> None:
+    shop = Shop()
+
+    def results(name: str, wins: int, contacts: int) -> Agent:
+        agent = shop.agent(name)
+        for index in range(contacts):
+            shop.talk(START, agent)
+            if index < wins:
+                shop.entry(shop.contacts[-1], shop.won, START)
+        return agent
+
+    half, more_halves, all_of_them = results("A", 1, 2), results("B", 2, 4), results("C", 1, 1)
+    nothing = sorted([results("D", 0, 1), results("E", 0, 3)], key=lambda agent: agent.id)
+    only_customers = shop.agent("F")
+    shop.talk(START, only_customers)
+    shop.entry(shop.contacts[-1], shop.won, START - DAY)
+    await insert(shop, crm.owner)
+
+    answer = await conversions(crm, shop)
+
+    expected = [all_of_them, more_halves, half, *nothing, only_customers]
+    assert [row["agent_id"] for row in answer["stats"]] == [str(agent.id) for agent in expected]
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "status_type", "figure"),
+    [
+        ({}, "Ganho", "closed", "conversions"),
+        ({}, " GANHO! ", "closed", "conversions"),
+        ({}, "Closed - Won", "closed", "conversions"),
+        ({}, "Ganho", "active", None),
+        ({}, "Arquivado", "closed", None),
+        ({}, "CANCELADO", "closed", "lost"),
+        ({"won_stage_names": ["Contrato assinado"]}, "CONTRATO ASSINADO!", "active", "conversions"),
+        ({"won_stage_names": ["Concluído"]}, "concluido", "closed", "conversions"),
+        ({"won_stage_names": ["Contrato assinado"]}, "Ganho", "closed", None),
+        ({"won_stage_names": ["Contrato assinado"]}, "Perdido", "closed", "lost"),
+        ({"lost_stage_names": ["Não quis"]}, "nao-quis", "open", "lost"),
+        ({"lost_stage_names": ["Não quis"]}, "Perdido", "closed", None),
+    ],
+)
+async def test_a_stage_means_won_or_lost_by_the_tenants_names_or_by_usual_ones(
+    crm: Crm, settings: dict[str, Any], name: str, status_type: str, figure: str | None
+) -> None:
+    shop = Shop()
+    for key, value in settings.items():
+        shop.setting(key, value)
+    shop.talk(START, shop.ana)
+    shop.entry(shop.contacts[0], shop.stage(name, status_type), START + HOUR)
+    await insert(shop, crm.owner)
+
+    row = of(await conversions(crm, shop), shop.ana)
+
+    assert row["conversions"] == (figure == "conversions")
+    assert row["decided"] == (figure is not None)

@@ -443,8 +443,9 @@ class _Awkward:
         self._set_up()
         self.agents = self._agents()
         # Some sell better and answer faster than others, so that a few comparisons are decided.
-        self.skill = {agent.id: rng.choice([0.05, 0.2, 0.4, 0.9]) for agent in self.agents}
-        self.pace = {agent.id: rng.choice([15, 300, 1500]) for agent in self.agents}
+        self.skill = {agent.id: rng.choice([0.03, 0.3, 0.95]) for agent in self.agents}
+        self.pace = {agent.id: rng.choice([60, 300, 1500]) for agent in self.agents}
+        self.pace[self.agents[0].id] = 2
         self.stages = self._stages()
         self.rated = rng.random() < 0.7
         for _ in range(rng.randint(60, 150)):
@@ -456,7 +457,7 @@ class _Awkward:
             world.setting("time_zone", self.zone.key)
         if self.window != 90:
             world.setting("conversion_window_days", self.window)
-        if rng.random() < 0.4:
+        if rng.random() < 0.3:
             world.setting("business_hours", rng.choice(["mon-fri 08:00-18:00; sat 09:00-13:00", "mon-sun 06:30-24:00"]))
         if rng.random() < 0.4:
             world.setting("lead_tag", "lead")
@@ -490,7 +491,7 @@ class _Awkward:
     def _moment(self) -> datetime:
         """Return a moment before now, often on the edge of a local day, week, month or quarter."""
         rng = self.rng
-        days = rng.choice([0, 1, 1, 5, 5, 31, 31, 31, 95, 200]) * rng.random()
+        days = rng.choice([0, 1, 5, 31, 31, 31, 95, 95, 200]) * rng.random()
         if rng.random() < 0.7:
             return self.now - days * DAY
         day = (self.now - days * DAY).astimezone(self.zone).date()
@@ -527,16 +528,19 @@ class _Awkward:
         present = rng.choices(self.agents, [6, 5, 4, 3, 2, 3, 1, 1, 1], k=rng.choice([1, 1, 1, 2, 3]))
         listed = rng.random() < 0.5
         ids = [str(agent.id) for agent in present]
+        started = self._moment()
+        if rng.random() < 0.5:
+            started = min(self.now, started.astimezone(self.zone).replace(hour=rng.randint(8, 17)))
         session = world.session(
             contact,
-            self._moment(),
+            started,
             agent_ids=json.dumps(
                 rng.choice([ids, ids * 2, [*ids, str(world.new_id())], [ids[0].upper(), "nobody", 7, None]])
             )
             if listed
             else rng.choice([None, "[]", "null", "{}", '"nobody"', f'["{world.new_id()}", "x"]']),
             sentiment=rng.choice([None, "positive", "positive", "neutral", "negative"]),
-            resolved=rng.choice([None, False, rng.random() < self.skill[present[0].id], True]),
+            resolved=rng.choice([None, *[rng.random() < self.skill[present[-1].id]] * 4]),
             deleted_at=self.now if rng.random() < 0.05 else None,
         )
         for agent in present:
@@ -552,7 +556,7 @@ class _Awkward:
             session.ended_at = rng.choice([None, session.ended_at])
         if self.rated and rng.random() < 0.8:
             at = min(self.now, rng.choice([last, self._moment(), last + SECOND, session.started_at - SECOND]))
-            stars = rng.choice([1, 4, 5]) if rng.random() > self.skill[present[0].id] else 5
+            stars = 5 if rng.random() < self.skill[present[-1].id] else rng.choice([1, 2, 3, 4])
             world.rating(session, stars, at, deleted_at=self.now if rng.random() < 0.05 else None)
         return session
 
@@ -587,17 +591,17 @@ class _Awkward:
         path = rng.choice(paths)
         at = contact.created_at
         if sessions:
-            session = rng.choice(sessions)
+            session = rng.choice([*sessions, min(sessions, key=lambda row: row.started_at)])
             skill = max((self.skill[a.id] for a in self.agents if str(a.id) in (session.agent_ids or "")), default=0.2)
-            if rng.random() < 0.8:
-                path = "w" if rng.random() < skill else "sl"
+            if rng.random() < 0.9:
+                path = "w" if rng.random() < skill else rng.choice(["sl", "l", "l"])
             end = session.started_at + self.window * DAY
             edges = [session.started_at, session.started_at - MICROSECOND, end, end - MICROSECOND]
-            soon = [session.started_at + rng.random() * 9 * DAY for _ in range(6)]
+            soon = [session.started_at + rng.random() * 3 * DAY for _ in range(12)]
             at = rng.choice([at, session.started_at - DAY, *soon, *edges])
         kinds = {"s": "step", "w": "won", "l": "lost", "e": "ended"}
         for index, kind in enumerate(path):
-            after = at + rng.choice([timedelta(), SECOND, DAY, rng.random() * 20 * DAY])
+            after = at + rng.choice([timedelta(), SECOND, DAY, rng.random() * 9 * DAY])
             is_last = index == len(path) - 1
             stage = rng.choice(self.stages[kinds[kind]])
             deleted = self.now if rng.random() < 0.05 else None

@@ -1,0 +1,1 @@
+"""Measurements: how long answers take, on data of a stated size."""
