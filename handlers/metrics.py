@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-from handlers.conversions import count_conversions, immature_warning
+from handlers.conversions import count_conversions, immature_warning, sources_of
 from handlers.periods import Span
 from handlers.ranking import Agent, Ranking, Rated, Timed, rank_medians, rank_rates
 from handlers.tenants import TenantSettings
@@ -16,7 +16,6 @@ LIST_RESPONSE_TIMES = query("performance/list_response_times")
 COUNT_RATINGS = query("performance/count_ratings")
 COUNT_SENTIMENTS = query("performance/count_sentiments")
 COUNT_RESOLUTIONS = query("performance/count_resolutions")
-HAS_RATINGS = query("performance/has_ratings")
 
 Metric: TypeAlias = Literal["conversion_rate", "win_rate", "response_time", "satisfaction", "resolution_rate"]
 
@@ -119,9 +118,7 @@ async def _by_response_time(question: Question) -> Ranked:
 
 
 async def _by_satisfaction(question: Question) -> Ranked:
-    sources = await question.call.db.first(HAS_RATINGS)
-    assert sources is not None
-    if sources["has_ratings"]:
+    if (await sources_of(question.call))["has_ratings"]:
         definition = "Ratings of 4 or 5 / ratings given, credited to the human who wrote last before the rating."
         return await _by_share(question, COUNT_RATINGS, definition, [])
     definition = (

@@ -25,6 +25,7 @@ VERSION = 0x4000 << 64 | 0x8000 << 48
 _blank = UUID.__new__
 _set_number = vars(UUID)["int"].__set__
 _set_safety = vars(UUID)["is_safe"].__set__
+_unknown = SafeUUID.unknown
 
 DRAWS = 256
 QUANTILES = tuple(Decimal(str(round(NormalDist().inv_cdf((i + 0.5) / DRAWS), 3))) for i in range(DRAWS))
@@ -45,7 +46,7 @@ def new_id(bits: Bits) -> UUID:
     """Draw an id; fills the slots directly, for the checks of `UUID()` cost more than the rest of a row."""
     drawn = _blank(UUID)
     _set_number(drawn, bits(128) & KEEP | VERSION)
-    _set_safety(drawn, SafeUUID.unknown)
+    _set_safety(drawn, _unknown)
     return drawn
 
 

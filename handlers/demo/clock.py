@@ -91,7 +91,7 @@ def customer_writes(at: int, draw: Draw) -> int:
     """Draw when a customer goes on with the conversation; most sleep between midnight and seven."""
     gap = (PAUSE if draw() < 0.07 else CHAT)[int(draw() * 256)]
     then = at + 4 + gap
-    hour = hour_of_day(then)
+    hour = (then - BEHIND_UTC) % DAY // HOUR
     if hour < 7 and draw() < 0.8:
         then += (7 - hour) * HOUR + int(draw() * 2 * HOUR)
     return then

@@ -69,7 +69,8 @@ class Conversation:
     def __init__(
         self, company: Company, person: Person, agent: Agent, talk: Talk, wanted: float, rng: Random, rows: list[Row]
     ) -> None:
-        self._company, self._person, self._rng, self._rows = company, person, rng, rows
+        self._company, self._person, self._rows = company, person, rows
+        self._draw = rng.random
         self._agent = agent
         self._talk = talk
         self._bits = rng.getrandbits
@@ -82,7 +83,7 @@ class Conversation:
 
     def play(self, beats: Iterable[Beat], successor: Agent) -> None:
         """Play beat after beat until the script, the time or everybody's patience is over."""
-        talk, draw, end = self._talk, self._rng.random, self._company.end
+        talk, draw, end = self._talk, self._draw, self._company.end
         before = ""
         for speaker, meant in beats:
             now = talk.last
@@ -111,13 +112,13 @@ class Conversation:
         talk.unanswered = talk.from_contact > 0 and talk.first_answer == 0
 
     def _when_customer(self, meant: str, before: str) -> int:
-        now, draw = self._talk.last, self._rng.random
+        now, draw = self._talk.last, self._draw
         if meant == "chase":
             return now + 1200 + int(draw() * 3 * HOUR)
         return now + 3 + int(draw() * 45) if before is CUSTOMER else customer_writes(now, draw)
 
     def _when_human(self, meant: str, before: str) -> int:
-        talk, draw, agent = self._talk, self._rng.random, self._agent
+        talk, draw, agent = self._talk, self._draw, self._agent
         if meant == "follow_up":
             return opening(talk.last + 20 * HOUR + int(draw() * 6 * HOUR)) + int(draw() * HOUR)
         if before is HUMAN:
@@ -126,7 +127,7 @@ class Conversation:
         return team_answers(talk.last, replies, agent.profile.at_night, draw)
 
     def _customer_says(self, at: int, meant: str) -> None:
-        talk, draw = self._talk, self._rng.random
+        talk, draw = self._talk, self._draw
         content, text = "text", None
         if draw() < MEDIA.get(meant, 0.02):
             content = "image" if meant in ("pay", "ask_support") or draw() < 0.3 else "audio"
@@ -141,7 +142,7 @@ class Conversation:
         self._keep(at, False, content, text, RECEIVED[int(draw() * 100)], self._company.team.system.id, "manual")
 
     def _human_says(self, at: int, meant: str) -> None:
-        talk, draw, agent = self._talk, self._rng.random, self._agent
+        talk, draw, agent = self._talk, self._draw, self._agent
         if not talk.agents or talk.agents[-1][0] is not agent:
             talk.agents.append((agent, at))
         phrases = agent.voices[self._person.language]
@@ -156,7 +157,7 @@ class Conversation:
             talk.won = at
 
     def _human_writes(self, at: int, phrases: tuple[str, ...]) -> None:
-        draw, agent = self._rng.random, self._agent
+        draw, agent = self._draw, self._agent
         talk = self._talk
         if talk.first_answer == 0 and talk.from_contact:
             talk.first_answer = at
@@ -167,7 +168,7 @@ class Conversation:
         self._keep(at, True, "audio" if spoken else "text", text, SENT[int(draw() * 100)], sender, "manual")
 
     def _machine_says(self, at: int, speaker: str, meant: str) -> None:
-        talk, draw, company = self._talk, self._rng.random, self._company
+        talk, draw, company = self._talk, self._draw, self._company
         sender, source = company.team.bot, "bot"
         phrases = self._machine.get(meant) or company.team.ai.voices[self._person.language][meant]
         if speaker is AI:
@@ -191,7 +192,7 @@ class Conversation:
         self._agent = successor
         self._slots["agent"], self._slots["thanks"] = successor.first_name, successor.thanks
         phrases = self._machine["transfer"]
-        draw = self._rng.random
+        draw = self._draw
         text = phrases[int(draw() * len(phrases))].format_map(self._slots)
         self._keep(at, True, "system", text, "delivered", self._company.team.system.id, "system")
 
@@ -209,7 +210,8 @@ class Conversation:
             if talk.first_outbound == 0 and talk.first_contact:
                 talk.first_outbound = at
         self._rows.append(
-            (new_id(self._bits), when, from_me, content, text, status, sender, source, when, when, *self._same)
+            # Two tuples joined: unpacking builds a list first, and this is the busiest line of all.
+            (new_id(self._bits), when, from_me, content, text, status, sender, source, when, when) + self._same  # noqa: RUF005
         )
 
 

@@ -76,7 +76,7 @@ def _qualification(company: Company, person: Person, talk: Talk, decision: tuple
         *parts,
         MEANS[len(values)][sum(values)] if values else None,
         "equal",
-        str(agent.user_id or agent.id) if agent else company.owner_key,
+        agent.signs_as if agent else company.owner_key,
         moment(decided),
         moment(superseded) if superseded else None,
     )
@@ -116,7 +116,7 @@ def assignment_rows(company: Company, person: Person, held: list[Owner], rng: Ra
                 owner.agent.id,
                 PRIORITIES[int(draw() * 100)],
                 None,
-                company.owner_key if draw() < 0.3 else str(owner.agent.user_id),
+                company.owner_key if draw() < 0.3 else owner.agent.signs_as,
                 moment(owner.since),
                 moment(until) if until else None,
             )

@@ -25,7 +25,6 @@ class Person:
     """A contact as the conversation needs it; `created` (seconds since 1970) is set when it arrives."""
 
     id: UUID
-    key: str
     name: str
     shown_name: str | None
     first_name: str
@@ -57,7 +56,6 @@ def make_person(rng: Random) -> Person:
     number = int(draw() * 10_000_000)
     return Person(
         id=person_id,
-        key=str(person_id),
         name=name,
         shown_name=_shown(name, first, gender, draw()),
         first_name=first,

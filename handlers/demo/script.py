@@ -107,7 +107,7 @@ def _greeting(scene: Scene, topic: str, draw: Draw) -> Iterator[Beat]:
 
 def _exchanges(scene: Scene, topic: str, draw: Draw) -> Iterator[Beat]:
     """Questions and answers; one in some dozens finds no answer, and the conversation dies of it."""
-    more = int(draw() * 2.6) + (scene.outcome == "won")
+    more = int(draw() * 2.35) + (scene.outcome == "won")
     for asked in shuffled((t for t in TOPICS if t != topic), draw)[:more]:
         chance = draw()
         if chance < 0.3:

@@ -104,14 +104,9 @@ def care_journey(company: Company, talks: list[Talk], sold: int, draw: Draw) -> 
 
 def journey_rows(company: Company, person: Person, journey: Journey, rng: Random, rows: list[Row]) -> None:
     """Write a journey down: closed rows bear how long they lasted, the last row is open."""
-    steps = journey.steps
-    for n, (at, stage) in enumerate(steps):
-        entered = moment(at)
-        if n + 1 < len(steps):
-            until = steps[n + 1][0]
-            exited, duration = moment(until), until - at
-        else:
-            exited, duration = None, None
+    entered = moment(journey.steps[0][0])
+    for (at, stage), (until, _) in zip(journey.steps, [*journey.steps[1:], (0, None)], strict=True):
+        exited, duration = (moment(until), until - at) if until else (None, None)
         rows.append(
             (
                 new_id(rng.getrandbits),
@@ -126,3 +121,5 @@ def journey_rows(company: Company, person: Person, journey: Journey, rng: Random
                 exited or entered,
             )
         )
+        if exited:
+            entered = exited

@@ -54,11 +54,15 @@ ARTIFICIAL = Profile("formal", 0.09, 4, 0.5, 0.0, 1.0, 0.50, 0.0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Agent:
-    """Somebody who may answer, with all that a conversation asks of them precomputed."""
+    """Somebody who may answer, with all that a conversation asks of them precomputed.
+
+    `key` is the id as text, `signs_as` that of the user who decides (the agent's, if there is none).
+    """
 
     id: UUID
     key: str
     user_id: UUID | None
+    signs_as: str
     kind: str
     name: str
     first_name: str
@@ -116,12 +120,14 @@ def _people(plan: DemoPlan) -> list[tuple[str, str]]:
 def _agent(plan: DemoPlan, what: str, kind: str, person: tuple[str, str], profile: Profile) -> Agent:
     name, gender = person
     agent_id = named_id("agent", what, plan.tenant_id, plan.seed)
+    user_id = named_id("user", what, plan.tenant_id, plan.seed) if kind == "human" else None
     newest = what == f"human {len(TEAM) - 1}"
     gone = what == "human 0"
     return Agent(
         id=agent_id,
         key=str(agent_id),
-        user_id=named_id("user", what, plan.tenant_id, plan.seed) if kind == "human" else None,
+        user_id=user_id,
+        signs_as=str(user_id or agent_id),
         kind=kind,
         name=name,
         first_name=name.split()[0],

@@ -4,16 +4,39 @@ Each file runs in a transaction of its own together with its row in the ledger, 
 either applied and known, or neither. The ledger keeps a checksum of each.
 """
 
+import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import asyncpg
 
 # Any number will do, as long as no other program locks the same one.
 _LOCK = 0x6D63705F
+# Since PostgreSQL 16 a member of a role inherits it or may take it, each as the grant says.
+_ROLES_HAVE_OPTIONS = 16
+_ATTEMPTS = 10
+_PAUSE = 0.05
+_LEDGER = """
+create schema if not exists mcp_store;
+create table if not exists mcp_store.migrations (
+    source     text not null,
+    number     integer not null,
+    name       text not null,
+    checksum   text not null,
+    applied_at timestamptz not null default now(),
+    primary key (source, number)
+)
+"""
+# The owner may be the server's login too; what it inherits does not matter, for it has more by itself.
+_MAY_TAKE_ROLES = """
+select bool_and(pg_has_role($1, role, $2) and ($1 = current_user or not pg_has_role($1, role, 'usage')))
+  from unnest(array['mcp_reader', 'mcp_writer']) as role
+"""
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
 
 
@@ -66,7 +89,7 @@ async def migrate(
             await connection.execute(_LEDGER)
             missing = await _missing(connection, source, migrations)
         for migration in missing:
-            with _refusals(f"{migration.name} did not apply"):
+            with _refusals(f"{migration.name} did not apply and changed nothing"):
                 await _despite_collisions(partial(_apply, connection, source, migration))
             applied(migration)
         return len(missing)
@@ -108,36 +131,73 @@ async def _missing(
 
 
 async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", source: str, migration: Migration) -> None:
+    async with connection.transaction():
+        if connection.get_server_version().major >= _ROLES_HAVE_OPTIONS:
+            # Else whoever creates a role may administer it, but not act for it.
+            await connection.execute("set local createrole_self_grant = 'set'")
+        await connection.execute(migration.text)
+        await connection.execute(
+            "insert into mcp_store.migrations (source, number, name, checksum) values ($1, $2, $3, $4)",
+            source,
+            migration.number,
+            migration.name,
+            migration.checksum,
+        )
+
+
+@contextmanager
+def _refusals(what: str) -> Iterator[None]:
+    """Turn PostgreSQL's refusal into a MigrationFailed that begins with *what*."""
     try:
-        async with connection.transaction():
-            await connection.execute(migration.text)
-            await connection.execute(
-                "insert into mcp_store.migrations (source, number, name, checksum) values ($1, $2, $3, $4)",
-                source,
-                migration.number,
-                migration.name,
-                migration.checksum,
-            )
+        yield
     except asyncpg.DuplicateTableError as error:
         raise MigrationFailed(
-            f"{migration.name} did not apply: {error}. The database already holds tables of another program; "
-            "use an empty database."
+            f"{what}: {error}. The database already holds tables of another program; use an empty database."
         ) from error
     except asyncpg.InsufficientPrivilegeError as error:
         raise MigrationFailed(
-            f"{migration.name} did not apply: {error}. DATABASE_OWNER_URL needs a login that owns the database "
-            "and may create roles."
+            f"{what}: {error}. DATABASE_OWNER_URL needs a login that owns the database and may create roles."
         ) from error
     except asyncpg.PostgresError as error:
-        raise MigrationFailed(f"{migration.name} did not apply and changed nothing: {error}.") from error
+        raise MigrationFailed(f"{what}: {error}.") from error
+
+
+async def _despite_collisions(change: Callable[[], Awaitable[object]]) -> None:
+    """Make a *change* in which roles are touched, if need be several times.
+
+    Roles belong to the whole cluster, but a lock to one database: another database's migrator may
+    change the same role at the same moment, and PostgreSQL then fails one of the two.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            await change()
+            return
+        except (asyncpg.InternalServerError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
+            await asyncio.sleep(_PAUSE)
+    await change()
 
 
 async def grant_login(connection: "asyncpg.Connection[asyncpg.Record]", login: str) -> None:
-    """Let *login* take the roles mcp_reader and mcp_writer inside a transaction, and do nothing by itself."""
-    if not await connection.fetchval("select exists (select from pg_roles where rolname = $1)", login):
+    """Let *login* take the roles mcp_reader and mcp_writer inside a transaction, and do nothing by itself.
+
+    Raises MigrationFailed. A superuser may take them anyway; an owner who is the server's login as
+    well may take them, and goes on owning.
+    """
+    known = await connection.fetchrow(
+        "select quote_ident(rolname), rolsuper, rolname = current_user from pg_roles where rolname = $1", login
+    )
+    if known is None:
         raise MigrationFailed(f"There is no login {login!r}; create it first: create role {login} login password '…'.")
-    name = await connection.fetchval("select quote_ident($1)", login)
-    if connection.get_server_version().major >= 16:
-        await connection.execute(f"grant mcp_reader, mcp_writer to {name} with inherit false, set true")
-    else:
-        await connection.execute(f"alter role {name} noinherit; grant mcp_reader, mcp_writer to {name}")
+    name, may_do_everything, owns = known
+    if may_do_everything:
+        return
+    options = connection.get_server_version().major >= _ROLES_HAVE_OPTIONS
+    if await connection.fetchval(_MAY_TAKE_ROLES, login, "set" if options else "member"):
+        return
+    grant = f"grant mcp_reader, mcp_writer to {name}"
+    if options:
+        grant = f"{grant} with inherit false, set true"
+    elif not owns:
+        grant = f"alter role {name} noinherit; {grant}"
+    with _refusals(f"The login {login!r} was not given the server's roles"):
+        await _despite_collisions(partial(connection.execute, grant))

@@ -53,13 +53,9 @@ def progress_bar() -> Progress:
 
 async def load(connection: "asyncpg.Connection[asyncpg.Record]", plan: DemoPlan, advance: Callable[[int], None]) -> int:
     """Load *plan* in one transaction and return the number of rows; the tenant must be new."""
-    taken = await connection.fetchval(
-        "select exists (select from public.projects where tenant_id = $1)", plan.tenant_id
-    )
-    if taken:
-        raise CommandFailed(f"The tenant {plan.tenant_id!r} has data already; choose another name.")
     rows = 0
     async with connection.transaction():
+        await _claim(connection, plan.tenant_id)
         for batch in generate(plan):
             for table, records in batch.rows.items():
                 schema, _, name = table.partition(".")
@@ -72,3 +68,10 @@ async def load(connection: "asyncpg.Connection[asyncpg.Record]", plan: DemoPlan,
     # Fresh statistics: the first answers should have good plans too.
     await connection.execute("analyze")
     return rows
+
+
+async def _claim(connection: "asyncpg.Connection[asyncpg.Record]", tenant: str) -> None:
+    """Let nobody else load *tenant* during this transaction; raises CommandFailed where somebody did before."""
+    await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"demo {tenant}")
+    if await connection.fetchval("select exists (select from public.projects where tenant_id = $1)", tenant):
+        raise CommandFailed(f"The tenant {tenant!r} has data already; choose another name.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -19,14 +20,20 @@ Tenant = Annotated[str, typer.Option(help="The tenant's id.")]
 
 @commands.command()
 def show(tenant: Tenant) -> None:
-    """Show a tenant's settings, each with its meaning; those it has not set have their default."""
+    """Show a tenant's settings, each with its meaning; those it has not set have their default.
+
+    Uses DATABASE_OWNER_URL, else DATABASE_URL, else the database of a running 'serve --dev'.
+    """
     with sentences():
         stored = asyncio.run(_read(tenant))
-        settings = TenantSettings.model_validate(stored)
         for name, field in TenantSettings.model_fields.items():
-            value = json.dumps(getattr(settings, name), ensure_ascii=False)
             mark = "" if name in stored else "  (default)"
-            typer.echo(f"{name} = {value}{mark}\n    {field.description}")
+            value = stored.get(name, field.default)
+            try:
+                TenantSettings.model_validate({name: value})
+            except ValidationError:
+                mark = f"  (does not fit; {json.dumps(field.default)} counts)"
+            typer.echo(f"{name} = {json.dumps(value, ensure_ascii=False)}{mark}\n    {field.description}")
 
 
 @commands.command("set")
@@ -34,7 +41,11 @@ def change(
     tenant: Tenant,
     assignments: Annotated[list[str], typer.Argument(metavar="KEY=VALUE…", help="An empty value: the default again.")],
 ) -> None:
-    """Change settings of a tenant, such as time_zone=America/Recife 'won_stage_names=["Pago"]'."""
+    """Change settings of a tenant, such as time_zone=America/Recife 'won_stage_names=["Pago"]'.
+
+    All of them or none. 'show' lists the keys. Uses DATABASE_OWNER_URL, else DATABASE_URL, else the
+    database of a running 'serve --dev'.
+    """
     with sentences():
         changes = dict(_parsed(assignment) for assignment in assignments)
         asyncio.run(_write(tenant, changes))
@@ -46,12 +57,22 @@ def _parsed(assignment: str) -> tuple[str, Any]:
     if not equals or key not in TenantSettings.model_fields:
         known = ", ".join(TenantSettings.model_fields)
         raise CommandFailed(f"{assignment!r} is not KEY=VALUE with one of the keys {known}.")
-    if not text:
-        return key, None
+    return key, _value(key, text) if text else None
+
+
+def _value(key: str, text: str) -> Any:
+    """Read *text* as JSON, or where that does not fit, as the text that it is."""
+    with suppress(ValueError):
+        return _fitting(key, json.loads(text))
     try:
-        return key, json.loads(text)
-    except ValueError:
-        return key, text
+        return _fitting(key, text)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        raise CommandFailed(f"{key}: {detail['msg'].removeprefix('Value error, ')}.") from None
+
+
+def _fitting(key: str, value: Any) -> Any:
+    return TenantSettings.model_validate({key: value}).model_dump(mode="json")[key]
 
 
 async def _read(tenant: str) -> dict[str, Any]:
@@ -61,12 +82,6 @@ async def _read(tenant: str) -> dict[str, Any]:
 
 
 async def _write(tenant: str, changes: dict[str, Any]) -> None:
-    kept = {key: value for key, value in changes.items() if value is not None}
-    try:
-        TenantSettings.model_validate(kept)
-    except ValidationError as error:
-        detail = error.errors()[0]
-        raise CommandFailed(f"{detail['loc'][0]}: {detail['msg']}.") from None
     async with owner_connection(owner_url(Settings())) as connection, connection.transaction():
         for key, value in changes.items():
             await connection.execute(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rpc_server.backends.tokens import TokenRefused
 from rpc_server.commands.failure import CommandFailed, sentences
 from rpc_server.commands.secret import development_tokens
 from rpc_server.settings import Settings
@@ -27,7 +28,12 @@ def token(
     """
     with sentences():
         tokens = development_tokens(Settings(), make=False)
-        typer.echo(tokens.sign(tenant, user, permission or ["*"], _lifetime(expires)))
+        signed = tokens.sign(tenant, user, permission or ["*"], _lifetime(expires))
+        try:
+            tokens.verify(signed)
+        except TokenRefused as refused:
+            raise CommandFailed(f"The server would refuse it: {refused}") from None
+        typer.echo(signed)
 
 
 def _lifetime(text: str) -> timedelta:

@@ -9,6 +9,9 @@ from pydantic_core import ErrorDetails
 
 from rpc_server.contract.errors import FieldProblem, InvalidArguments
 
+# Enough for a list of 100 ids that are all wrong; a body can hold 60,000 unknown names.
+MOST_PROBLEMS = 100
+
 
 class Arguments(BaseModel):
     """What a tool takes: closed, strict and unchangeable, so that it can also be a cache's key.
@@ -26,18 +29,18 @@ class NoArguments(Arguments):
 def validated(model: type[Arguments], raw: Any) -> Arguments:
     """Return *raw* as the tool's arguments; null stands for an argument that was left out.
 
-    Raises InvalidArguments naming every field at fault.
+    Raises InvalidArguments naming every field at fault, up to MOST_PROBLEMS.
     """
     if raw is None:
         raw = {}
     if not isinstance(raw, dict):
         raise InvalidArguments([FieldProblem("arguments", f"is {_kind(raw)}", expected="an object")])
-    given = {name: value for name, value in raw.items() if value is not None}
+    given = {name: value for name, value in raw.items() if value is not None or name not in model.model_fields}
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        problems = [_problem(model, detail) for detail in error.errors(include_url=False, include_context=True)]
-    raise InvalidArguments(problems)
+        details = error.errors(include_url=False, include_context=True)[:MOST_PROBLEMS]
+    raise InvalidArguments([_problem(model, detail) for detail in details])
 
 
 def _problem(model: type[Arguments], detail: ErrorDetails) -> FieldProblem:
@@ -70,7 +73,7 @@ def _expected(expected: str) -> Callable[[str, Any, dict[str, Any]], FieldProble
 
 def _length(expected: str) -> Callable[[str, Any, dict[str, Any]], FieldProblem]:
     return lambda path, value, context: FieldProblem(
-        path, f"has {context.get('actual_length', len(value))}", expected=expected.format_map(context)
+        path, f"has {len(value)} items", expected=expected.format_map(context)
     )
 
 
@@ -83,7 +86,7 @@ _DESCRIBED: dict[str, Callable[[str, Any, dict[str, Any]], FieldProblem]] = {
     ),
     "not_a_uuid": _expected("a UUID, such as 3f2b8c1e-5d4a-4e6f-9a7b-0c1d2e3f4a5b"),
     "has_nul": lambda path, _value, _context: FieldProblem(
-        path, "contains a NUL character", expected="text without control characters"
+        path, "contains a NUL character", expected="text without it"
     ),
     "string_type": _expected("text"),
     "string_unicode": lambda path, _value, _context: FieldProblem(

@@ -53,6 +53,8 @@ def _without_null(node: dict[str, Any], resolve: Any, *, nullable: bool) -> dict
     folded = {**options[0], **{key: value for key, value in node.items() if key != "anyOf"}}
     if nullable:
         folded["type"] = [folded["type"], "null"]
+        if "const" in folded:
+            folded["enum"] = [folded.pop("const")]
         if "enum" in folded:
             folded["enum"] = [*folded["enum"], None]
     return folded

@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, get_type_hints
+from typing import Any
 
 from rpc_server.contract.arguments import Arguments
 from rpc_server.contract.caller import Caller
@@ -14,6 +14,7 @@ from rpc_server.contract.result import Result
 from rpc_server.contract.schema import input_schema, output_schema
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
+_PERMISSION = re.compile(r"[a-z]+\.[a-z]+")
 
 
 @dataclass(slots=True)
@@ -77,29 +78,33 @@ def tool(
 ) -> Callable[[ToolFunction], Tool]:
     """Declare a function as a tool of its own name; its docstring is what a model reads.
 
-    A contradiction (a cached write, a missing docstring, wrong annotations) is a ValueError at import.
+    A contradiction (a cached write, a missing docstring, wrong annotations, …) is a ValueError at import.
     """
     permissions = frozenset([permission] if isinstance(permission, str) else permission)
 
     def declare(function: ToolFunction) -> Tool:
         name = function.__name__
-        hints = get_type_hints(function)
-        parameters = list(inspect.signature(function).parameters)
-        if len(parameters) != 2 or hints.get(parameters[0]) is not Call:
+        signature = inspect.signature(function, eval_str=True)
+        parameters = list(signature.parameters.values())
+        if len(parameters) != 2 or parameters[0].annotation is not Call:
             raise ValueError(f"{name} must take (call: Call, arguments: <Arguments>)")
-        arguments, result = hints[parameters[1]], hints["return"]
-        if not issubclass(arguments, Arguments) or not issubclass(result, Result):
+        arguments, result = parameters[1].annotation, signature.return_annotation
+        if not _is_kind(arguments, Arguments) or not _is_kind(result, Result):
             raise ValueError(f"{name} must take Arguments and return a Result")
-        if not function.__doc__:
+        if not inspect.iscoroutinefunction(function):
+            raise ValueError(f"{name} must be an async function")
+        if inspect.isabstract(result):
+            raise ValueError(f"{name} returns {result.__name__}, which has no text()")
+        if not inspect.cleandoc(function.__doc__ or ""):
             raise ValueError(f"{name} needs a docstring: a model reads it")
         if writes and cache_seconds:
             raise ValueError(f"{name} writes, so it cannot be cached")
-        if not permissions:
-            raise ValueError(f"{name} needs a permission")
+        if not permissions or not all(_PERMISSION.fullmatch(permission) for permission in permissions):
+            raise ValueError(f"{name} needs a permission such as analytics.view")
         return Tool(
             name=name,
             title=title,
-            description=inspect.cleandoc(function.__doc__),
+            description=inspect.cleandoc(function.__doc__ or ""),
             permissions=permissions,
             cache_seconds=cache_seconds,
             timeout_seconds=timeout_seconds,
@@ -113,6 +118,10 @@ def tool(
         )
 
     return declare
+
+
+def _is_kind(annotation: Any, kind: type) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, kind)
 
 
 Catalog = Mapping[str, Tool]

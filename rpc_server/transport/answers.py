@@ -26,6 +26,24 @@ STATUS = {
 }
 
 
+# What is refused before it is a call.
+_REFUSALS = {
+    400: (
+        "bad_request",
+        "The request could not be read: it is not HTTP/1.1, or its body broke off or is not packed as it says.",
+    ),
+    404: (
+        "not_found",
+        "There is nothing at this address. See GET /v1/tools/list, POST /v1/tools/execute, POST /rpc.",
+    ),
+    405: ("method_not_allowed", "This address does not take that method; see the Allow header."),
+    408: ("timeout", "The request's body did not arrive in time."),
+    413: ("payload_too_large", "The request's body is too large."),
+    415: ("unsupported_encoding", "Send the body as it is, or with Content-Encoding gzip or deflate."),
+    431: ("header_too_large", "The address or a header is too long."),
+}
+
+
 def json_response(content: Any, status: int = 200) -> web.Response:
     """Return *content* as JSON; orjson.Fragment in it stands as it is."""
     return web.Response(body=orjson.dumps(content), status=status, content_type="application/json")
@@ -34,6 +52,11 @@ def json_response(content: Any, status: int = 200) -> web.Response:
 def error_response(status: int, code: str, message: str, request_id: str, **details: Any) -> web.Response:
     """Return an error in the shape that every REST error has."""
     return json_response({"error": {"code": code, "message": message, **details, "request_id": request_id}}, status)
+
+
+def refusal(status: int, request_id: str) -> web.Response:
+    """Return the answer to a request that is refused with *status* before it is a call."""
+    return error_response(status, *_REFUSALS.get(status, _REFUSALS[400]), request_id)
 
 
 def tool_error_response(error: ToolError, request_id: str) -> web.Response:

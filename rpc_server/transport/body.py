@@ -2,17 +2,27 @@
 
 import asyncio
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from rpc_server.settings import Settings
 
 SETTINGS = web.AppKey("settings", Settings)
+# What aiohttp unpacks by itself, bounded by the same size.
+_ENCODINGS = frozenset({"identity", "gzip", "deflate"})
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Return the body; 413 where it is too large, 408 where it does not arrive in time."""
+    """Return the body, whatever its Content-Type: what counts is that it is JSON.
+
+    413 where it is too large (unpacked), 408 where it does not arrive in time, 415 where it is packed
+    in an unknown way, 400 where it breaks off or cannot be unpacked.
+    """
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() not in _ENCODINGS:
+        raise web.HTTPUnsupportedMediaType
     try:
         async with asyncio.timeout(request.app[SETTINGS].body_seconds):
             return await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise web.HTTPBadRequest from None

@@ -10,10 +10,11 @@ from aiohttp.typedefs import Handler, Middleware
 
 from rpc_server.backends.tokens import TokenRefused, Tokens
 from rpc_server.contract.caller import Caller
-from rpc_server.transport.answers import error_response
+from rpc_server.transport.answers import error_response, refusal
 
 REQUEST_ID = web.RequestKey("request_id", str)
 CALLER = web.RequestKey("caller", Caller)
+SERVER_NAME = "crm-mcp"  # aiohttp would name itself and Python, with their versions
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 PUBLIC_PATHS = frozenset({"/health", "/ready"})
 
@@ -29,6 +30,7 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
     response = await handler(request)
     if not response.prepared:
         response.headers["X-Request-Id"] = chosen
+        response.headers[hdrs.SERVER] = SERVER_NAME
     return response
 
 
@@ -42,7 +44,7 @@ def faults(report: Callable[[BaseException], str]) -> Middleware:
         except web.HTTPException as error:
             if error.status < 400:
                 raise
-            response = error_response(error.status, *_SENTENCES.get(error.status, _OTHER), request[REQUEST_ID])
+            response = refusal(error.status, request[REQUEST_ID])
             if hdrs.ALLOW in error.headers:
                 response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
             return response
@@ -63,6 +65,7 @@ def authenticate(tokens: Tokens) -> Middleware:
         try:
             request[CALLER] = tokens.verify(_bearer(request))
         except TokenRefused as refusal:
+            logger.info("unauthenticated", reason=str(refusal), request_id=request[REQUEST_ID])
             return _unauthorized(str(refusal), request)
         return await handler(request)
 
@@ -89,15 +92,3 @@ def _unauthorized(sentence: str, request: web.Request) -> web.Response:
         else 'Bearer realm="crm-mcp"'
     )
     return response
-
-
-_SENTENCES: dict[int, tuple[str, str]] = {
-    404: (
-        "not_found",
-        "There is nothing at this address. See GET /v1/tools/list, POST /v1/tools/execute, POST /rpc.",
-    ),
-    405: ("method_not_allowed", "This address does not take that method; see the Allow header."),
-    408: ("timeout", "The request's body did not arrive in time."),
-    413: ("payload_too_large", "The request's body is too large."),
-}
-_OTHER = ("bad_request", "The request could not be understood.")

@@ -7,6 +7,7 @@ import orjson
 from aiohttp import web
 
 from rpc_server.calls.call import Calls
+from rpc_server.contract.arguments import MOST_PROBLEMS
 from rpc_server.contract.errors import FieldProblem, InvalidArguments, UnknownTool
 from rpc_server.protocol.json_body import BodyFault, read_json
 from rpc_server.protocol.tool_shapes import listed
@@ -61,7 +62,8 @@ def _asked(body: bytes, max_depth: int) -> tuple[str, Any]:
         if key not in ("tool_name", "arguments")
     ]
     if not isinstance(asked.get("tool_name"), str):
-        problems.append(FieldProblem("tool_name", "is required", expected="the name of a tool"))
+        wrong = "is not text" if "tool_name" in asked else "is required"
+        problems.insert(0, FieldProblem("tool_name", wrong, expected="the name of a tool"))
     if problems:
-        raise InvalidArguments(problems)
+        raise InvalidArguments(problems[:MOST_PROBLEMS])
     return asked["tool_name"], asked.get("arguments")

@@ -58,12 +58,12 @@ def routes(dispatcher: Dispatcher) -> list[web.RouteDef]:
         parsed = dispatcher.parse(await read_body(request))
         context = RpcContext(request[CALLER], request[REQUEST_ID])
         answer = await dispatcher.run(parsed, context)
+        if answer is None:
+            return web.Response(status=204)
         if context.refused is not None and not parsed.is_batch:
             response = web.Response(status=403, body=answer, content_type="application/json")
             add_headers(response, context.refused)
             return response
-        if answer is None:
-            return web.Response(status=204)
         return web.Response(body=answer, content_type="application/json")
 
     return [web.post("/rpc", rpc)]

@@ -120,7 +120,7 @@ create table public.contact_pipeline_statuses (
     deleted_at  timestamptz
 );
 create index contact_pipeline_statuses_contact_idx
-    on public.contact_pipeline_statuses (contact_id, entered_at) include (status_id, tenant_id)
+    on public.contact_pipeline_statuses (contact_id, entered_at) include (status_id, tenant_id, exited_at)
  where deleted_at is null;
 create index contact_pipeline_statuses_open_idx
     on public.contact_pipeline_statuses (tenant_id, status_id, contact_id)

@@ -222,6 +222,14 @@ select s.id,
 -- Who took part in a conversation, one row an agent: listed in it, in its assignment history,
 -- or sender of a message by hand, under the agent's own id or that of its user.
 create view mcp.session_agents with (security_barrier) as
+with who as materialized (
+    select a.id as agent_id,
+           keys.key,
+           keys.is_user
+      from public.agents a
+     cross join lateral (values (a.id, false), (a.user_id, true)) keys (key, is_user)
+     where a.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+       and keys.key is not null)
 select distinct
        s.id as session_id,
        s.contact_id,
@@ -249,12 +257,7 @@ select distinct
           and m.from_me is true
           and m.source = 'manual'
           and m.deleted_at is null) took_part
-  join (select a.id as agent_id,
-               keys.key,
-               keys.is_user
-          from public.agents a
-         cross join lateral (values (a.id, false), (a.user_id, true)) keys (key, is_user)
-         where a.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')) who
+  join who
     on who.key = took_part.key
    and (took_part.is_sender or not who.is_user)
  where s.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
@@ -285,6 +288,27 @@ select r.id,
   from public.session_ratings r
  where r.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
    and r.deleted_at is null;
+
+-- One row: what the tenant's CRM keeps at all. Each flag is the first entry of an index, which
+-- an `exists` would not insist on, and a tenant without any would cost a scan of everybody's.
+create view mcp.sources with (security_barrier) as
+select tenant.id is not null
+       and (select true
+              from public.contact_pipeline_statuses h
+             where h.tenant_id = tenant.id
+               and h.exited_at is null
+               and h.deleted_at is null
+             order by h.status_id
+             limit 1) is true as has_stage_history,
+       tenant.id is not null
+       and (select true
+              from public.session_ratings r
+             where r.tenant_id = tenant.id
+               and r.deleted_at is null
+             order by r.rated_at
+             limit 1) is true as has_ratings
+  from (select nullif(current_setting('mcp.tenant_id', true), '') as id) tenant
+ where tenant.id is not null;
 
 create view mcp.timeline with (security_barrier) as
 select e.id,

@@ -7,15 +7,16 @@
 -- contact_pipeline_statuses_contact_idx.
 select count(*) as opportunities
   from mcp.contacts c
- where c.is_lead
-   and c.created_at >= coalesce($1::timestamptz, '-infinity')
-   and c.created_at < coalesce($2::timestamptz, 'infinity')
-   and exists (
-       select
+ cross join lateral (
+       select h.id
          from mcp.stage_history h
         where h.contact_id = c.id
           and h.exited_at is null
           and h.stage_id = any (array(
               select s.id
                 from mcp.stages s
-               where s.type = 'active')))
+               where s.type = 'active'))
+        limit 1) standing
+ where c.is_lead
+   and c.created_at >= coalesce($1::timestamptz, '-infinity')
+   and c.created_at < coalesce($2::timestamptz, 'infinity')

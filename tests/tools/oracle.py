@@ -115,6 +115,7 @@ def period_before(label: str, current: Days, zone: ZoneInfo, now: datetime) -> t
     return first_moment(first, zone), end
 
 
+@cache
 def open_minutes(text: str) -> set[tuple[int, int]]:
     """Return the (weekday, minute of the day) that business hours cover."""
     names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

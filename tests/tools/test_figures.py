@@ -134,18 +134,18 @@ async def test_every_figure_of_an_awkward_world_is_what_plain_counting_finds(
 
 
 async def _compare_leads(crm: Crm, world: World, books: Books) -> None:
-    for label in ("today", "yesterday", "week", "month", "quarter", "year", "all"):
-        for status in ("all", "qualified", "unqualified"):
-            answer = await leads(crm, world, label, books.now, status=status)
-            same(answer, oracle.leads_count(books, label, status=status), f"{world.tenant} {label} {status}")
-            days = period(label, books.zone, books.now)
-            if days is not None:
-                same(answer["period"], {"start": days.start, "end": days.end})
+    for index, label in enumerate(("today", "yesterday", "week", "month", "quarter", "year", "all")):
+        status = ("all", "qualified", "unqualified")[(index + len(books.contacts)) % 3]
+        answer = await leads(crm, world, label, books.now, status=status)
+        same(answer, oracle.leads_count(books, label, status=status), f"{world.tenant} {label} {status}")
+        days = period(label, books.zone, books.now)
+        if days is not None:
+            same(answer["period"], {"start": days.start, "end": days.end})
     for first, last in _custom_days(books):
         answer = await leads(crm, world, "custom", books.now, start_date=str(first), end_date=str(last))
         expected = oracle.leads_count(books, "custom", start=first, end=last)
         same(answer, expected, f"{world.tenant} {first} to {last}")
-    for label, bucket in (("week", "day"), ("month", "day"), ("month", "week"), ("quarter", "month"), ("all", "month")):
+    for label, bucket in (("month", "day"), ("quarter", "week"), ("all", "month")):
         answer = await leads(crm, world, label, books.now, series=bucket)
         series = [{"start": day, "total_leads": count} for day, count in oracle.leads_series(books, label, bucket)]
         same(answer["series"], series, f"{world.tenant} {label} by {bucket}")
@@ -190,8 +190,9 @@ async def _compare_conversions(crm: Crm, world: World, books: Books) -> None:
 
 async def _compare_top(crm: Crm, world: World, books: Books) -> None:
     today = books.now.astimezone(books.zone).date()
-    for label, dates in (("week", None), ("month", None), ("quarter", None), ("custom", (today - 100 * DAY, today))):
-        days = period(label, books.zone, books.now, *(dates or ()))
+    calendar = ("week", "month", "quarter")[len(books.contacts) % 3]
+    for label, dates in ((calendar, ()), ("custom", (today - 100 * DAY, today))):
+        days = period(label, books.zone, books.now, *dates)
         assert days is not None
         arguments = {"start_date": str(days.first), "end_date": str(days.last)} if dates else {}
         for metric in METRICS:
@@ -264,61 +265,56 @@ async def test_a_day_is_from_midnight_to_midnight_of_the_tenants_zone(crm: Crm) 
     assert (await leads(crm, world, "week"))["total_leads"] == 4
 
 
-@pytest.mark.parametrize(
-    ("now", "zone", "start", "hours"),
-    [
-        ("2018-11-04 12:00", "America/Sao_Paulo", "2018-11-04T01:00:00-02:00", 23),
-        ("2018-02-17 12:00", "America/Sao_Paulo", "2018-02-17T00:00:00-02:00", 25),
-        ("2026-03-08 12:00", "America/New_York", "2026-03-08T00:00:00-05:00", 23),
-        ("2026-11-01 12:00", "America/New_York", "2026-11-01T00:00:00-04:00", 25),
-    ],
-)
-async def test_a_day_on_which_clocks_change_is_an_hour_shorter_or_longer(
-    crm: Crm, now: str, zone: str, start: str, hours: int
-) -> None:
-    world = World()
-    world.setting("time_zone", zone)
-    begins = datetime.fromisoformat(start)
-    for at in (begins - MICROSECOND, begins, begins + hours * HOUR - MICROSECOND, begins + hours * HOUR):
-        world.contact(at)
-    await insert(world, crm.owner)
-
-    answer = await leads(crm, world, "today", local(now, zone), series="day")
-
-    same(answer["period"], {"start": begins, "end": begins + hours * HOUR})
-    assert answer["total_leads"] == 2
-    assert answer["series"] == [{"start": now[:10], "total_leads": 2}]
-    assert answer["previous"]["total_leads"] == 0
+CLOCK_CHANGES = [
+    ("2018-11-04 12:00", "America/Sao_Paulo", "2018-11-04T01:00:00-02:00", 23),
+    ("2018-02-17 12:00", "America/Sao_Paulo", "2018-02-17T00:00:00-02:00", 25),
+    ("2026-03-08 12:00", "America/New_York", "2026-03-08T00:00:00-05:00", 23),
+    ("2026-11-01 12:00", "America/New_York", "2026-11-01T00:00:00-04:00", 25),
+]
 
 
-@pytest.mark.parametrize(
-    ("now", "label", "start", "end"),
-    [
-        ("2026-11-18 12:00", "today", "2026-11-17 00:00", "2026-11-17 12:00"),
-        ("2026-11-18 12:00", "yesterday", "2026-11-16 00:00", "2026-11-17 00:00"),
-        ("2026-11-18 12:00", "week", "2026-11-09 00:00", "2026-11-11 12:00"),
-        ("2026-11-18 12:00", "month", "2026-10-01 00:00", "2026-10-18 12:00"),
-        ("2026-11-18 12:00", "quarter", "2026-07-01 00:00", "2026-08-18 12:00"),
-        ("2026-11-18 12:00", "year", "2025-01-01 00:00", "2025-11-18 12:00"),
-        # February and June are over before the same day of them comes.
-        ("2026-03-31 12:00", "month", "2026-02-01 00:00", "2026-03-01 00:00"),
-        ("2026-12-31 12:00", "quarter", "2026-07-01 00:00", "2026-09-30 12:00"),
-        # The same hour by the clock on the wall, on a day that had an hour less.
-        ("2018-11-05 12:00", "today", "2018-11-04 01:00", "2018-11-04 12:00"),
-        ("2018-11-04 12:00", "today", "2018-11-03 00:00", "2018-11-03 12:00"),
-    ],
-)
-async def test_the_period_before_is_the_same_elapsed_local_span(
-    crm: Crm, now: str, label: str, start: str, end: str
-) -> None:
-    world = World()
-    for at in (local(start) - MICROSECOND, local(start), local(end) - MICROSECOND, local(end)):
-        world.contact(at)
-    await insert(world, crm.owner)
+async def test_a_day_on_which_clocks_change_is_an_hour_shorter_or_longer(crm: Crm) -> None:
+    for now, zone, start, hours in CLOCK_CHANGES:
+        world = World(f"{zone} {now}")
+        world.setting("time_zone", zone)
+        begins = datetime.fromisoformat(start)
+        for at in (begins - MICROSECOND, begins, begins + hours * HOUR - MICROSECOND, begins + hours * HOUR):
+            world.contact(at)
+        await insert(world, crm.owner)
 
-    answer = await leads(crm, world, label, local(now))
+        answer = await leads(crm, world, "today", local(now, zone), series="day")
 
-    same(answer["previous"], {"start": local(start), "end": local(end), "total_leads": 2})
+        same(answer["period"], {"start": begins, "end": begins + hours * HOUR}, world.tenant)
+        series = [{"start": now[:10], "total_leads": 2}]
+        same(answer, {"total_leads": 2, "series": series, "previous": {"total_leads": 0}}, world.tenant)
+
+
+PREVIOUS_PERIODS = [
+    ("2026-11-18 12:00", "today", "2026-11-17 00:00", "2026-11-17 12:00"),
+    ("2026-11-18 12:00", "yesterday", "2026-11-16 00:00", "2026-11-17 00:00"),
+    ("2026-11-18 12:00", "week", "2026-11-09 00:00", "2026-11-11 12:00"),
+    ("2026-11-18 12:00", "month", "2026-10-01 00:00", "2026-10-18 12:00"),
+    ("2026-11-18 12:00", "quarter", "2026-07-01 00:00", "2026-08-18 12:00"),
+    ("2026-11-18 12:00", "year", "2025-01-01 00:00", "2025-11-18 12:00"),
+    # February is over before a 31st of it comes.
+    ("2026-03-31 12:00", "month", "2026-02-01 00:00", "2026-03-01 00:00"),
+    ("2026-12-31 12:00", "quarter", "2026-07-01 00:00", "2026-09-30 12:00"),
+    # The same hour by the clock on the wall, beside a day that had an hour less.
+    ("2018-11-05 12:00", "today", "2018-11-04 01:00", "2018-11-04 12:00"),
+    ("2018-11-04 12:00", "today", "2018-11-03 00:00", "2018-11-03 12:00"),
+]
+
+
+async def test_the_period_before_is_the_same_elapsed_local_span(crm: Crm) -> None:
+    for now, label, start, end in PREVIOUS_PERIODS:
+        world = World(f"{label} at {now}")
+        for at in (local(start) - MICROSECOND, local(start), local(end) - MICROSECOND, local(end)):
+            world.contact(at)
+        await insert(world, crm.owner)
+
+        answer = await leads(crm, world, label, local(now))
+
+        same(answer["previous"], {"start": local(start), "end": local(end), "total_leads": 2}, world.tenant)
 
 
 async def test_a_change_is_a_percentage_of_the_period_before(crm: Crm) -> None:
@@ -380,7 +376,8 @@ async def test_only_a_leads_current_decision_counts(crm: Crm) -> None:
 async def test_an_opportunity_stands_now_in_an_active_stage(crm: Crm) -> None:
     world = World()
     opened, active, other = world.stage("Novo", "open"), world.stage("Proposta", "active"), world.stage("B", "active")
-    twice, left, deleted, fresh, none, older = (world.contact(TODAY - age * DAY) for age in (0, 0, 0, 0, 0, 9))
+    twice, left, deleted, fresh, older = (world.contact(TODAY - age * DAY) for age in (0, 0, 0, 0, 9))
+    world.contact(TODAY)
     world.entry(twice, active, TODAY)
     world.entry(twice, other, TODAY)
     world.entry(left, active, TODAY, NOW)
@@ -394,7 +391,6 @@ async def test_an_opportunity_stands_now_in_an_active_stage(crm: Crm) -> None:
     assert (await leads(crm, world, "today"))["opportunities"] == 1
     assert (await leads(crm, world, "today", status="qualified"))["opportunities"] == 1
     assert (await leads(crm, world, "all"))["opportunities"] == 2
-    assert none.deleted_at is None
 
 
 async def test_a_series_by_week_starts_on_mondays_even_before_the_month(crm: Crm) -> None:
@@ -439,8 +435,8 @@ START = local("2026-11-10 10:00")
 class Shop(World):
     """A tenant with one pipeline and one agent, and a contact whenever one is needed."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, tenant: str = "tenant-a") -> None:
+        super().__init__(tenant)
         self.new = self.stage("Novo", "open")
         self.won = self.stage("Ganho", "closed")
         self.lost = self.stage("Perdido", "closed")
@@ -454,29 +450,26 @@ class Shop(World):
         return self.session(self.someone(), at, *agents)
 
 
-@pytest.mark.parametrize(
-    ("won_after", "expected"),
-    [
-        (-MICROSECOND, {"total_contacts": 0, "already_won": 1, "conversions": 0, "conversion_rate": None}),
-        (timedelta(), {"total_contacts": 1, "conversions": 1, "median_time_to_conversion_seconds": 0}),
-        (HOUR, {"conversions": 1, "decided": 1, "still_open": 0, "avg_time_to_conversion_seconds": 3600}),
-        (5 * DAY - MICROSECOND, {"conversions": 1}),
-        (5 * DAY, {"total_contacts": 1, "conversions": 0, "decided": 0, "still_open": 1, "conversion_rate": 0}),
-    ],
-)
-async def test_a_win_counts_from_the_start_of_the_conversation_to_before_the_windows_end(
-    crm: Crm, won_after: timedelta, expected: dict[str, Any]
-) -> None:
-    shop = Shop()
-    talk = shop.talk(START, shop.ana)
-    shop.entry(shop.contacts[0], shop.won, START + won_after)
-    await insert(shop, crm.owner)
+WINS: list[tuple[timedelta, dict[str, Any]]] = [
+    (-MICROSECOND, {"total_contacts": 0, "already_won": 1, "conversions": 0, "conversion_rate": None}),
+    (timedelta(), {"total_contacts": 1, "conversions": 1, "median_time_to_conversion_seconds": 0}),
+    (HOUR, {"conversions": 1, "decided": 1, "still_open": 0, "avg_time_to_conversion_seconds": 3600}),
+    (5 * DAY - MICROSECOND, {"conversions": 1}),
+    (5 * DAY, {"total_contacts": 1, "conversions": 0, "decided": 0, "still_open": 1, "conversion_rate": 0}),
+]
 
-    answer = await conversions(crm, shop, conversion_window_days=5)
 
-    same(of(answer, shop.ana), expected)
-    same(answer["team"], expected)
-    assert talk.started_at == START
+async def test_a_win_counts_from_the_start_of_the_conversation_to_before_the_windows_end(crm: Crm) -> None:
+    for won_after, expected in WINS:
+        shop = Shop(f"won after {won_after}")
+        shop.talk(START, shop.ana)
+        shop.entry(shop.contacts[0], shop.won, START + won_after)
+        await insert(shop, crm.owner)
+
+        answer = await conversions(crm, shop, conversion_window_days=5)
+
+        same(of(answer, shop.ana), expected, shop.tenant)
+        same(answer["team"], expected, shop.tenant)
 
 
 async def test_the_window_is_the_tenants_unless_asked_for_another(crm: Crm) -> None:
@@ -499,46 +492,43 @@ async def test_a_contact_is_immature_until_its_window_has_ended(crm: Crm) -> Non
     assert (await conversions(crm, shop, conversion_window_days=8))["team"]["immature"] == 2
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("1w 2w", {"total_contacts": 1, "conversions": 1, "median_time_to_conversion_seconds": 3600}),
-        ("-9w 2w", {"total_contacts": 0, "already_won": 1, "conversions": 0}),
-        ("1l 2w", {"conversions": 1, "decided": 1}),
-        ("1w 2l", {"conversions": 1, "decided": 1}),
-        ("1l", {"conversions": 0, "decided": 1, "win_rate": 0, "still_open": 0}),
-        ("1l 2n", {"decided": 0, "win_rate": None, "still_open": 1}),
-        ("-9l", {"decided": 0, "still_open": 1}),
-        ("-9l 1n 2l", {"decided": 1}),
-        ("1n 1n 0n", {"decided": 0, "still_open": 1}),
-        # Beyond a window of five days.
-        ("1l 121w", {"conversions": 0, "decided": 1, "still_open": 0}),
-        ("1l 121n", {"decided": 1}),
-        ("121l", {"decided": 0, "still_open": 1}),
-        # After now.
-        ("1n 300w", {"conversions": 0, "decided": 0}),
-    ],
-)
-async def test_what_became_of_a_contact_is_its_path_through_the_stages(
-    crm: Crm, path: str, expected: dict[str, Any]
-) -> None:
-    """A path tells the hours after the conversation's start and the stage entered then."""
-    shop = Shop()
-    shop.talk(START, shop.ana)
-    stages = {"n": shop.new, "w": shop.won, "l": shop.lost}
-    for step in path.split():
-        shop.entry(shop.contacts[0], stages[step[-1]], START + int(step[:-1]) * HOUR)
-    await insert(shop, crm.owner)
+# Hours after the conversation's start, and the stage entered then.
+PATHS: list[tuple[str, dict[str, Any]]] = [
+    ("1w 2w", {"total_contacts": 1, "conversions": 1, "median_time_to_conversion_seconds": 3600}),
+    ("-9w 2w", {"total_contacts": 0, "already_won": 1, "conversions": 0}),
+    ("1l 2w", {"conversions": 1, "decided": 1}),
+    ("1w 2l", {"conversions": 1, "decided": 1}),
+    ("1l", {"conversions": 0, "decided": 1, "win_rate": 0, "still_open": 0}),
+    ("1l 2n", {"decided": 0, "win_rate": None, "still_open": 1}),
+    ("-9l", {"decided": 0, "still_open": 1}),
+    ("-9l 1n 2l", {"decided": 1}),
+    ("1n 1n 0n", {"decided": 0, "still_open": 1}),
+    # Beyond a window of five days.
+    ("1l 121w", {"conversions": 0, "decided": 1, "still_open": 0}),
+    ("1l 121n", {"decided": 1}),
+    ("121l", {"decided": 0, "still_open": 1}),
+    # After now.
+    ("1n 300w", {"conversions": 0, "decided": 0}),
+]
 
-    same(of(await conversions(crm, shop, conversion_window_days=5), shop.ana), expected)
+
+async def test_what_became_of_a_contact_is_its_path_through_the_stages(crm: Crm) -> None:
+    for path, expected in PATHS:
+        shop = Shop(path)
+        shop.talk(START, shop.ana)
+        stages = {"n": shop.new, "w": shop.won, "l": shop.lost}
+        for step in path.split():
+            shop.entry(shop.contacts[0], stages[step[-1]], START + int(step[:-1]) * HOUR)
+        await insert(shop, crm.owner)
+
+        same(of(await conversions(crm, shop, conversion_window_days=5), shop.ana), expected, path)
 
 
 async def test_a_win_that_is_yet_to_come_or_was_deleted_is_none(crm: Crm) -> None:
     shop = Shop()
     for entered_at, deleted_at in ((NOW, None), (NOW + SECOND, None), (START, NOW)):
-        talk = shop.talk(START, shop.ana)
+        shop.talk(START, shop.ana)
         shop.entry(shop.contacts[-1], shop.won, entered_at, deleted_at=deleted_at)
-        assert talk.contact_id == shop.contacts[-1].id
     await insert(shop, crm.owner)
 
     same((await conversions(crm, shop))["team"], {"total_contacts": 3, "conversions": 1})
@@ -625,15 +615,14 @@ def _wrote_as_user(shop: Shop, agent: Agent) -> None:
     shop.message(shop.talk(), START, from_me=True, agent_id=agent.user_id)
 
 
-@pytest.mark.parametrize("take_part", [_listed, _joined, _wrote, _wrote_as_user])
-async def test_there_are_four_ways_to_take_part_in_a_conversation(
-    crm: Crm, take_part: Callable[[Shop, Agent], None]
-) -> None:
-    shop = Shop()
-    take_part(shop, shop.ana)
-    await insert(shop, crm.owner)
+async def test_there_are_four_ways_to_take_part_in_a_conversation(crm: Crm) -> None:
+    ways: list[Callable[[Shop, Agent], None]] = [_listed, _joined, _wrote, _wrote_as_user]
+    for take_part in ways:
+        shop = Shop(take_part.__name__)
+        take_part(shop, shop.ana)
+        await insert(shop, crm.owner)
 
-    same(await conversions(crm, shop), {"stats": [{"agent_id": shop.ana.id, "total_contacts": 1}]})
+        same(await conversions(crm, shop), {"stats": [{"agent_id": shop.ana.id, "total_contacts": 1}]}, shop.tenant)
 
 
 async def test_who_did_not_take_part_has_no_contact(crm: Crm) -> None:
@@ -744,34 +733,466 @@ async def test_agents_come_in_the_order_of_rate_wins_and_id(crm: Crm) -> None:
     assert [row["agent_id"] for row in answer["stats"]] == [str(agent.id) for agent in expected]
 
 
-@pytest.mark.parametrize(
-    ("settings", "name", "status_type", "figure"),
-    [
-        ({}, "Ganho", "closed", "conversions"),
-        ({}, " GANHO! ", "closed", "conversions"),
-        ({}, "Closed - Won", "closed", "conversions"),
-        ({}, "Ganho", "active", None),
-        ({}, "Arquivado", "closed", None),
-        ({}, "CANCELADO", "closed", "lost"),
-        ({"won_stage_names": ["Contrato assinado"]}, "CONTRATO ASSINADO!", "active", "conversions"),
-        ({"won_stage_names": ["Concluído"]}, "concluido", "closed", "conversions"),
-        ({"won_stage_names": ["Contrato assinado"]}, "Ganho", "closed", None),
-        ({"won_stage_names": ["Contrato assinado"]}, "Perdido", "closed", "lost"),
-        ({"lost_stage_names": ["Não quis"]}, "nao-quis", "open", "lost"),
-        ({"lost_stage_names": ["Não quis"]}, "Perdido", "closed", None),
-    ],
-)
-async def test_a_stage_means_won_or_lost_by_the_tenants_names_or_by_usual_ones(
-    crm: Crm, settings: dict[str, Any], name: str, status_type: str, figure: str | None
-) -> None:
+STAGES: list[tuple[dict[str, Any], str, str, str | None]] = [
+    ({}, "Ganho", "closed", "conversions"),
+    ({}, " GANHO! ", "closed", "conversions"),
+    ({}, "Closed - Won", "closed", "conversions"),
+    ({}, "Ganho", "active", None),
+    ({}, "Arquivado", "closed", None),
+    ({}, "CANCELADO", "closed", "lost"),
+    ({"won_stage_names": ["Contrato assinado"]}, "CONTRATO ASSINADO!", "active", "conversions"),
+    ({"won_stage_names": ["Concluído"]}, "concluido", "closed", "conversions"),
+    ({"won_stage_names": ["Contrato assinado"]}, "Ganho", "closed", None),
+    ({"won_stage_names": ["Contrato assinado"]}, "Perdido", "closed", "lost"),
+    ({"lost_stage_names": ["Não quis"]}, "nao-quis", "open", "lost"),
+    ({"lost_stage_names": ["Não quis"]}, "Perdido", "closed", None),
+]
+
+
+async def test_a_stage_means_won_or_lost_by_the_tenants_names_or_by_usual_ones(crm: Crm) -> None:
+    for settings, name, status_type, figure in STAGES:
+        shop = Shop(f"{name} {status_type} {settings}")
+        for key, value in settings.items():
+            shop.setting(key, value)
+        shop.talk(START, shop.ana)
+        shop.entry(shop.contacts[0], shop.stage(name, status_type), START + HOUR)
+        await insert(shop, crm.owner)
+
+        row = of(await conversions(crm, shop), shop.ana)
+
+        expected = {"conversions": int(figure == "conversions"), "decided": int(figure is not None)}
+        same(row, expected, shop.tenant)
+
+
+# Response times by hand
+
+MORNING = local("2026-11-17 09:00")
+
+
+async def answered(crm: Crm, shop: Shop, tell: Callable[[Session], None], **arguments: Any) -> dict[str, Any]:
+    """Tell the same story in ten conversations, the least that is ranked, and return the month's answer."""
+    for _ in range(10):
+        tell(shop.talk(MORNING))
+    await insert(shop, crm.owner)
+    return await top(crm, shop, "response_time", **arguments)
+
+
+async def test_a_wait_runs_from_the_first_unanswered_message_to_the_next_human_one(crm: Crm) -> None:
     shop = Shop()
-    for key, value in settings.items():
-        shop.setting(key, value)
-    shop.talk(START, shop.ana)
-    shop.entry(shop.contacts[0], shop.stage(name, status_type), START + HOUR)
+
+    def tell(talk: Session) -> None:
+        shop.message(talk, MORNING)
+        shop.message(talk, MORNING + 5 * MINUTE, from_me=None)
+        shop.reply(talk, MORNING + 7 * MINUTE, shop.ana)
+        # Nobody waits for a second answer.
+        shop.reply(talk, MORNING + 50 * MINUTE, shop.ana)
+
+    answer = await answered(crm, shop, tell)
+
+    same(of(answer, shop.ana, "ranking"), {"value": 420, "p90": 420, "n": 10, "rank": 1})
+    first = {"agent_id": shop.ana.id, "agent_name": "Ana", "agent_type": "human", "metric_value": 420}
+    same(answer, {**first, "unanswered": 0, "decisive": False, "min_sample": 10})
+
+
+async def test_a_message_that_nobody_typed_does_not_stop_the_clock(crm: Crm) -> None:
+    shop = Shop()
+
+    def tell(talk: Session) -> None:
+        shop.message(talk, MORNING)
+        for source in ("broadcast", "sequence", "trigger", "bot", "system", "scheduled", "webhook", "history_import"):
+            shop.reply(talk, MORNING + MINUTE, shop.ana, source=source)
+        shop.reply(talk, MORNING + 9 * MINUTE, shop.ana)
+
+    answer = await answered(crm, shop, tell)
+
+    same(of(answer, shop.ana, "ranking"), {"value": 540, "n": 10, "first_response": {"median": 540, "n": 10}})
+
+
+async def test_a_manual_message_of_a_machine_does_not_stop_the_clock(crm: Crm) -> None:
+    shop = Shop()
+    machines = [shop.agent(kind, kind, user=shop.user()) for kind in ("ai", "bot", "system", "virtual", "channel")]
+    machines.append(shop.agent("Gone", "ai", user=shop.user(), deleted_at=NOW))
+
+    def tell(talk: Session) -> None:
+        shop.message(talk, MORNING)
+        for machine in machines:
+            shop.reply(talk, MORNING + MINUTE, machine)
+            shop.message(talk, MORNING + 2 * MINUTE, from_me=True, agent_id=machine.user_id)
+        shop.reply(talk, MORNING + 9 * MINUTE, shop.ana)
+
+    answer = await answered(crm, shop, tell)
+
+    same(answer, {"ranking": [{"agent_id": shop.ana.id, "value": 540, "n": 10}]})
+
+
+async def test_a_human_who_counts_for_nobody_stops_the_clock(crm: Crm) -> None:
+    """Without an agent, of an agent unknown here, of one that is gone, of another tenant's: somebody did answer."""
+    shop = Shop()
+    gone = shop.agent("Gone", deleted_at=NOW)
+    other = World("tenant-b")
+    foreign = other.agent("Foreign")
+    shop.absorb(other)
+    senders = [None, shop.new_id(), gone.id, gone.user_id, foreign.id]
+
+    def tell(talk: Session) -> None:
+        at = MORNING
+        for sender in senders:
+            shop.message(talk, at)
+            shop.message(talk, at + MINUTE, from_me=True, agent_id=sender)
+            at += HOUR
+        shop.message(talk, at)
+        shop.reply(talk, at + 3 * MINUTE, shop.ana)
+
+    answer = await answered(crm, shop, tell)
+
+    same(answer, {"unanswered": 0, "ranking": [{"agent_id": shop.ana.id, "value": 180, "n": 10}]})
+    assert str(gone.id) not in ids(answer, "excluded")
+
+
+async def test_messages_under_a_users_id_are_its_agents(crm: Crm) -> None:
+    shop = Shop()
+
+    def tell(talk: Session) -> None:
+        shop.message(talk, MORNING)
+        shop.message(talk, MORNING + MINUTE, from_me=True, agent_id=shop.ana.user_id)
+
+    answer = await answered(crm, shop, tell)
+
+    same(of(answer, shop.ana, "ranking"), {"value": 60, "n": 10})
+
+
+async def test_the_one_who_answers_is_credited_not_the_one_listed(crm: Crm) -> None:
+    shop = Shop()
+    bia = shop.agent("Bia")
+
+    def tell(talk: Session) -> None:
+        talk.agent_ids = f'["{bia.id}"]'
+        shop.message(talk, MORNING)
+        shop.reply(talk, MORNING + MINUTE, shop.ana)
+        shop.message(talk, MORNING + 2 * MINUTE)
+        shop.reply(talk, MORNING + 5 * MINUTE, bia)
+
+    answer = await answered(crm, shop, tell)
+
+    same([(row["agent_id"], row["value"]) for row in answer["ranking"]], [(shop.ana.id, 60), (bia.id, 180)])
+    assert answer["decisive"] is True
+
+
+async def test_an_answer_counts_after_the_periods_end_but_not_after_now(crm: Crm) -> None:
+    shop = Shop()
+    midnight = TODAY
+
+    def tell(talk: Session) -> None:
+        shop.message(talk, midnight - MINUTE)
+        shop.reply(talk, midnight + MINUTE, shop.ana)
+        # Of the next day, whoever answers it.
+        shop.message(talk, midnight + 2 * MINUTE)
+        shop.reply(talk, midnight + 9 * MINUTE, shop.ana)
+
+    late = shop.talk(MORNING)
+    shop.message(late, midnight - MINUTE)
+    shop.reply(late, NOW + SECOND, shop.ana)
+    never = shop.talk(MORNING)
+    shop.message(never, midnight - MICROSECOND)
+    tomorrow = shop.talk(MORNING)
+    shop.message(tomorrow, midnight)
+    earlier = shop.talk(MORNING)
+    shop.message(earlier, MORNING - 2 * DAY)
+    shop.reply(earlier, MORNING, shop.ana)
+
+    day = "2026-11-17"
+    answer = await answered(crm, shop, tell, label="custom", start_date=day, end_date=day)
+
+    same(answer, {"unanswered": 2, "ranking": [{"agent_id": shop.ana.id, "value": 120, "n": 10}]})
+
+
+async def test_messages_of_one_moment_are_in_the_order_of_their_ids(crm: Crm) -> None:
+    shop = Shop()
+
+    def tell(talk: Session) -> None:
+        one, other = shop.message(talk, MORNING), shop.reply(talk, MORNING, shop.ana)
+        one.id, other.id = sorted([one.id, other.id])
+        # This one was answered before it came.
+        unheard, before = shop.message(talk, MORNING + HOUR), shop.reply(talk, MORNING + HOUR, shop.ana)
+        before.id, unheard.id = sorted([before.id, unheard.id])
+
+    answer = await answered(crm, shop, tell)
+
+    same(answer, {"unanswered": 10, "ranking": [{"value": 0, "n": 10}]})
+
+
+async def test_what_was_deleted_neither_starts_nor_stops_a_clock(crm: Crm) -> None:
+    shop = Shop()
+
+    def tell(talk: Session) -> None:
+        shop.message(talk, MORNING, deleted_at=NOW)
+        shop.message(talk, MORNING + MINUTE)
+        shop.message(talk, MORNING + 2 * MINUTE, from_me=True, agent_id=shop.ana.id, deleted_at=NOW)
+        shop.reply(talk, MORNING + 6 * MINUTE, shop.ana)
+
+    gone = shop.talk(MORNING)
+    gone.deleted_at = NOW
+    shop.message(gone, MORNING)
+    shop.reply(gone, MORNING + HOUR, shop.ana)
+    shop.message(gone, MORNING + 2 * HOUR)
+
+    answer = await answered(crm, shop, tell)
+
+    same(answer, {"unanswered": 0, "ranking": [{"value": 300, "n": 10, "first_response": {"median": 300, "n": 10}}]})
+
+
+async def test_messages_outside_any_conversation_are_no_conversation(crm: Crm) -> None:
+    shop = Shop()
+
+    def tell(talk: Session) -> None:
+        shop.message(talk, MORNING).session_id = None
+        shop.message(talk, MORNING + MINUTE)
+        shop.reply(talk, MORNING + 2 * MINUTE, shop.ana).session_id = None
+        shop.reply(talk, MORNING + 6 * MINUTE, shop.ana)
+
+    answer = await answered(crm, shop, tell)
+
+    same(answer, {"unanswered": 0, "ranking": [{"value": 300, "n": 10}]})
+
+
+async def test_a_wait_ends_only_in_its_own_conversation(crm: Crm) -> None:
+    shop = Shop()
+    contact = shop.someone()
+    first = shop.session(contact, MORNING)
+    shop.message(first, MORNING)
+    shop.reply(shop.session(contact, MORNING + HOUR), MORNING + HOUR, shop.ana)
     await insert(shop, crm.owner)
 
-    row = of(await conversions(crm, shop), shop.ana)
+    same(await top(crm, shop, "response_time"), {"unanswered": 1, "ranking": []})
 
-    assert row["conversions"] == (figure == "conversions")
-    assert row["decided"] == (figure is not None)
+
+async def test_a_first_response_is_to_a_conversation_that_the_customer_opened(crm: Crm) -> None:
+    shop = Shop()
+
+    def tell(talk: Session) -> None:
+        shop.message(talk, MORNING)
+        shop.reply(talk, MORNING + 10 * SECOND, shop.ana)
+        shop.message(talk, MORNING + HOUR)
+        shop.reply(talk, MORNING + HOUR + 30 * SECOND, shop.ana)
+
+    ours = shop.talk(MORNING)
+    shop.reply(ours, MORNING, shop.ana, source="broadcast")
+    shop.message(ours, MORNING + MINUTE)
+    shop.reply(ours, MORNING + 3 * MINUTE, shop.ana)
+
+    answer = await answered(crm, shop, tell)
+
+    same(of(answer, shop.ana, "ranking"), {"value": 30, "n": 21, "first_response": {"median": 10, "n": 10}})
+
+
+BUSINESS_HOURS = [
+    # Friday evening to Monday morning, with a Saturday between.
+    ("2026-11-06 17:30", "2026-11-09 08:30", 1800 + 4 * 3600 + 1800),
+    ("2026-11-04 10:00", "2026-11-04 10:00:30", 30),
+    ("2026-11-04 20:00", "2026-11-04 23:00", 0),
+    ("2026-11-01 12:00", "2026-11-02 08:00", 0),
+    ("2026-11-02 07:00", "2026-11-16 07:00", 2 * (5 * 10 + 4) * 3600),
+]
+
+
+async def test_with_business_hours_only_their_seconds_count(crm: Crm) -> None:
+    for asked, replied, seconds in BUSINESS_HOURS:
+        shop = Shop(f"{asked} to {replied}")
+        shop.setting("business_hours", "mon-fri 08:00-18:00; sat 09:00-13:00")
+        answer = await answered(crm, shop, _question_and_answer(shop, local(asked), local(replied)))
+        same(of(answer, shop.ana, "ranking"), {"value": seconds, "first_response": {"median": seconds}}, shop.tenant)
+
+
+def _question_and_answer(shop: Shop, asked: datetime, replied: datetime) -> Callable[[Session], None]:
+    def tell(talk: Session) -> None:
+        shop.message(talk, asked)
+        shop.reply(talk, replied, shop.ana)
+
+    return tell
+
+
+async def test_business_hours_are_hours_that_passed_when_clocks_change(crm: Crm) -> None:
+    """The night of November had no hour from 00:00 to 01:00; that of February had two from 23:00 to 24:00."""
+    twice = datetime(2018, 2, 18, 1, 50, tzinfo=UTC)
+    changes = [
+        ("2018-11-03", local("2018-11-03 20:00"), local("2018-11-04 09:00"), (4 + 2) * 3600),
+        ("2018-02-17", local("2018-02-17 20:00"), local("2018-02-18 09:00"), (4 + 1 + 3) * 3600),
+        # From 23:50 to the second 23:10.
+        ("2018-02-17", twice, twice + 20 * MINUTE, 1200),
+    ]
+    for day, asked, replied, seconds in changes:
+        shop = Shop(f"{asked} to {replied}")
+        shop.setting("business_hours", "mon-sun 00:00-03:00; mon-sun 20:00-24:00")
+        tell = _question_and_answer(shop, asked, replied)
+        answer = await answered(
+            crm, shop, tell, label="custom", start_date=day, end_date=day, now=local("2018-12-01 12:00")
+        )
+        same(of(answer, shop.ana, "ranking"), {"value": seconds}, shop.tenant)
+
+
+async def test_a_median_stands_beside_its_90th_percentile_and_order_statistics(crm: Crm) -> None:
+    shop = Shop()
+    for seconds in range(10, 110, 10):
+        talk = shop.talk(MORNING)
+        shop.message(talk, MORNING)
+        shop.reply(talk, MORNING + seconds * SECOND, shop.ana)
+    await insert(shop, crm.owner)
+
+    answer = await top(crm, shop, "response_time", "week")
+
+    # Of ten values the second and the ninth hold the median with 97.9 %; the third and the eighth only with 89 %.
+    same(of(answer, shop.ana, "ranking"), {"value": 55, "p90": 91, "ci95": {"low": 20, "high": 90}, "n": 10})
+
+
+# Shares by hand
+
+
+def judged(shop: Shop, agent: Agent, good: int, bad: int) -> None:
+    """Make ended conversations in which the agent wrote, some of them resolved."""
+    for index in range(good + bad):
+        talk = shop.talk(MORNING)
+        shop.reply(talk, MORNING + SECOND, agent)
+        talk.ended_at, talk.resolved = MORNING + HOUR, index < good
+
+
+# (good, bad) cases of each agent, their order, and whether the first is surely ahead.
+CONTESTS: list[tuple[list[tuple[int, int]], list[int], bool]] = [
+    ([(20, 0), (2, 18)], [0, 1], True),
+    ([(12, 8), (10, 10)], [0, 1], False),
+    # A higher share of few cases has the lower conservative end.
+    ([(10, 0), (95, 5)], [1, 0], False),
+    # Far ahead of one of two is not ahead of both.
+    ([(20, 0), (18, 2), (2, 18)], [0, 1, 2], False),
+    ([(20, 0)], [0], False),
+    ([(20, 0), (0, 9)], [0], False),
+]
+
+
+async def test_a_first_place_is_decisive_only_against_every_other(crm: Crm) -> None:
+    for results, order, decisive in CONTESTS:
+        shop = Shop(str(results))
+        agents = [shop.agent(f"Agent {index}") for index in range(len(results))]
+        for agent, (good, bad) in zip(agents, results, strict=True):
+            judged(shop, agent, good, bad)
+        await insert(shop, crm.owner)
+
+        answer = await top(crm, shop, "resolution_rate")
+
+        ranking = [{"agent_id": agents[index].id} for index in order]
+        good, bad = results[order[0]]
+        first = {"agent_id": agents[order[0]].id, "metric_value": good / (good + bad)}
+        same(answer, {"ranking": ranking, "decisive": decisive, **first}, shop.tenant)
+
+
+async def test_who_has_fewer_than_ten_cases_is_excluded_with_a_reason(crm: Crm) -> None:
+    shop = Shop()
+    bia = shop.agent("Bia")
+    judged(shop, shop.ana, 9, 0)
+    judged(shop, bia, 1, 9)
+    await insert(shop, crm.owner)
+
+    answer = await top(crm, shop, "resolution_rate", "week")
+
+    assert ids(answer, "ranking") == {str(bia.id)}
+    assert of(answer, shop.ana, "excluded")["reason"]
+    assert answer["agent_id"] == str(bia.id)
+
+
+async def test_equal_agents_come_in_the_order_of_their_ids(crm: Crm) -> None:
+    shop = Shop()
+    agents = sorted([shop.ana, shop.agent("Bia"), shop.agent("Caio")], key=lambda agent: agent.id)
+    for agent in agents:
+        judged(shop, agent, 6, 4)
+    await insert(shop, crm.owner)
+
+    answer = await top(crm, shop, "resolution_rate")
+
+    assert [row["agent_id"] for row in answer["ranking"]] == [str(agent.id) for agent in agents]
+
+
+async def test_a_resolution_is_of_a_conversation_that_ended_in_the_period_and_its_last_humans(crm: Crm) -> None:
+    shop = Shop()
+    bia, gone, robot = shop.agent("Bia"), shop.agent("Gone", deleted_at=NOW), shop.agent("Robô", "ai")
+    judged(shop, bia, 4, 6)
+    for talk in shop.sessions:
+        # The last human who counts is Bia, whoever wrote before or is no human here.
+        shop.reply(talk, MORNING, shop.ana)
+        for at, sender in enumerate((robot.id, gone.id, None, shop.new_id()), start=2):
+            shop.message(talk, MORNING + at * SECOND, from_me=True, agent_id=sender)
+        shop.reply(talk, MORNING + MINUTE, shop.ana, source="broadcast")
+    for ended_at in (None, TODAY - 30 * DAY, NOW + SECOND):
+        talk = shop.talk(MORNING)
+        shop.reply(talk, MORNING, bia)
+        talk.ended_at, talk.resolved = ended_at, True
+    judged(shop, bia, 1, 0)
+    shop.sessions[-1].deleted_at = NOW
+    await insert(shop, crm.owner)
+
+    same(await top(crm, shop, "resolution_rate"), {"ranking": [{"agent_id": bia.id, "value": 0.4, "n": 10}]})
+
+
+async def test_satisfaction_is_the_share_of_four_and_five_stars_of_the_last_human_until_then(crm: Crm) -> None:
+    shop = Shop()
+    bia = shop.agent("Bia")
+    for stars in (1, 2, 3, 4, 4, 4, 5, 5, 5, 5):
+        talk = shop.talk(MORNING - 60 * DAY, shop.ana)
+        talk.sentiment = "negative"
+        shop.reply(talk, MORNING - HOUR, shop.ana)
+        shop.message(talk, MORNING, from_me=True, agent_id=bia.user_id)
+        shop.reply(talk, MORNING + MICROSECOND, shop.ana)
+        shop.rating(talk, stars, MORNING)
+        shop.rating(talk, 1, MORNING, deleted_at=NOW)
+        shop.rating(talk, 1, MORNING - 2 * HOUR)
+        shop.rating(talk, 1, MORNING - 30 * DAY)
+    await insert(shop, crm.owner)
+
+    same(await top(crm, shop, "satisfaction"), {"ranking": [{"agent_id": bia.id, "value": 0.7, "n": 10}]})
+
+
+async def test_without_any_rating_satisfaction_is_the_share_of_positive_sentiments(crm: Crm) -> None:
+    shop = Shop()
+    other = World("tenant-b")
+    theirs = other.session(other.contact(MORNING), MORNING)
+    other.rating(theirs, 5, MORNING)
+    for sentiment in ("positive",) * 8 + ("neutral", "negative", None):
+        talk = shop.talk(MORNING)
+        talk.sentiment = sentiment
+        shop.reply(talk, MORNING, shop.ana)
+    before = shop.talk(TODAY - 30 * DAY)
+    before.sentiment = "positive"
+    shop.reply(before, MORNING, shop.ana)
+    shop.absorb(other)
+    await insert(shop, crm.owner)
+
+    same(await top(crm, shop, "satisfaction"), {"ranking": [{"agent_id": shop.ana.id, "value": 0.8, "n": 10}]})
+
+
+async def test_one_rating_of_long_ago_makes_ratings_the_source(crm: Crm) -> None:
+    shop = Shop()
+    for _ in range(10):
+        talk = shop.talk(MORNING)
+        talk.sentiment = "positive"
+        shop.reply(talk, MORNING, shop.ana)
+    shop.rating(shop.sessions[0], 5, NOW - 700 * DAY)
+    await insert(shop, crm.owner)
+
+    same(await top(crm, shop, "satisfaction"), {"ranking": [], "agent_id": None, "metric_value": None})
+
+
+async def test_conversion_and_win_rates_are_those_of_the_conversion_stats(crm: Crm) -> None:
+    shop = Shop()
+    shop.setting("conversion_window_days", 2)
+    robot = shop.agent("Robô", "ai")
+    stages = [shop.won] * 6 + [shop.lost] * 4 + [shop.new] * 5
+    for stage in stages:
+        shop.talk(START, robot)
+        shop.entry(shop.contacts[-1], stage, START + DAY)
+    shop.talk(START, robot)
+    shop.entry(shop.contacts[-1], shop.won, START - DAY)
+    await insert(shop, crm.owner)
+
+    first = {"agent_id": robot.id, "agent_type": "ai"}
+    conversion = await top(crm, shop, "conversion_rate")
+    same(conversion, {**first, "metric_value": 6 / 15, "ranking": [{"n": 15, "ci95": {"low": 0.1982, "high": 0.6425}}]})
+    wins = await top(crm, shop, "win_rate")
+    same(wins, {**first, "metric_value": 0.6, "ranking": [{"n": 10, "ci95": {"low": 0.3127, "high": 0.8318}}]})

@@ -1,0 +1,98 @@
+"""Plans: no query of the read tools scans a big table, and each uses the index its file names."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from handlers.demo import DemoPlan
+from rpc_server.commands.demo import load
+from rpc_server.contract.query import SQL_FOLDER, query
+from tests.database import Cluster, cloned
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+TENANTS, CONTACTS = 20, 250
+BIG = {
+    "contacts",
+    "messages",
+    "sessions",
+    "agent_sessions",
+    "contact_pipeline_statuses",
+    "contact_events",
+    "session_ratings",
+    "qualifications",
+    "assignments",
+}
+MONTH: dict[str, Any] = {
+    "start": NOW - timedelta(days=30),
+    "end": NOW,
+    "now": NOW,
+    "previous_start": NOW - timedelta(days=60),
+    "previous_end": NOW - timedelta(days=30),
+    "status": "all",
+    "bucket": "day",
+    "time_zone": "America/Sao_Paulo",
+    "window_days": 90,
+    "agent_ids": None,
+    "opens": [],
+    "closes": [],
+}
+QUERIES = sorted(
+    f"{family}/{path.stem}" for family in ("leads", "performance") for path in (SQL_FOLDER / family).glob("*.sql")
+)
+
+
+@pytest.fixture(scope="module")
+def plans(cluster: Cluster) -> dict[str, dict[str, Any]]:
+    """Give the plan of every query on a database of many tenants, as the reader gets it."""
+
+    async def explain() -> dict[str, dict[str, Any]]:
+        async with cloned(cluster) as database:
+            owner = await asyncpg.connect(cluster.owner_url(database))
+            for number in range(TENANTS):
+                await load(owner, DemoPlan(f"tenant-{number}", CONTACTS, seed=number, until=NOW), lambda done: None)
+            await owner.execute("vacuum analyze")
+            found = {name: await _plan(owner, name) for name in QUERIES}
+            await owner.close()
+            return found
+
+    return asyncio.run(explain())
+
+
+async def _plan(connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> dict[str, Any]:
+    asked = query(name)
+    async with connection.transaction():
+        await connection.execute("set local role mcp_reader; set local mcp.tenant_id = 'tenant-3'")
+        values = [MONTH[parameter] for parameter in asked.parameters]
+        plan: dict[str, Any] = orjson.loads(await connection.fetchval(f"explain (format json) {asked.text}", *values))[
+            0
+        ]["Plan"]
+    return plan
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Walk a plan."""
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_big_table_is_scanned_whole(plans: dict[str, dict[str, Any]], name: str) -> None:
+    scanned = {node["Relation Name"] for node in nodes(plans[name]) if node["Node Type"] == "Seq Scan"}
+
+    assert scanned & BIG == set()
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_uses_the_indexes_that_its_file_names(plans: dict[str, dict[str, Any]], name: str) -> None:
+    header = (SQL_FOLDER / f"{name}.sql").read_text().split("\nselect")[0]
+    named = {index for index in re.findall(r"\w+_idx\b", header) if not index.startswith(("agents_", "pipelines_"))}
+    used = {node["Index Name"] for node in nodes(plans[name]) if "Index Name" in node}
+
+    assert named <= used
