@@ -1,6 +1,6 @@
 # `make` prints what there is. Everything needs only Python >= 3.11 and make.
 
-# The first that is new enough; or say which: make run PYTHON=/path/to/python3.12
+# The first that is new enough; or say which, before .venv is there: make run PYTHON=/path/to/python3.12
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
   "$$python" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && exit; done; echo python3)
@@ -29,6 +29,9 @@ $(VENV)/.run $(VENV)/.dev: uv.lock pyproject.toml
 	  || { echo "Python 3.11 or newer is needed, and $(PYTHON) is not: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
 	@"$(PYTHON)" -c '$(LOCKED)' $(MAKE) --silent --no-print-directory SETTING_UP=yes PYTHON="$(PYTHON)" $@
 else
+# An environment whose Python is gone or too old is made anew.
+_ := $(shell $(VENV)/bin/python -c '$(NEW_ENOUGH)' 2>/dev/null || rm -f $(VENV)/bin/python)
+
 $(VENV)/bin/python:
 	@"$(PYTHON)" -m venv --clear --without-pip $(VENV) \
 	  || { echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv."; exit 1; }

@@ -133,7 +133,7 @@ class Life:
             self._sold = talk.won
         self._talks.append(talk)
         ended = session_rows(company, person, talk, rng, rows)
-        note = note_row(company, person, talk, ended, rng)
+        note = note_row(company, person, talk, ended, self._wanted, rng)
         if note is not None:
             rows["public.notes"].append(note)
         return ended

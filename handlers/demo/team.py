@@ -36,8 +36,8 @@ class Profile:
 # The first left some months ago, the last has just come; between them, from best to worst.
 TEAM = (
     Profile("sloppy", 0.15, 800, 1.1, 0.040, 0.05, 0.45, 1.00),
-    Profile("formal", 0.42, 95, 0.9, 0.008, 0.15, 0.95, 1.15),
-    Profile("warm", 0.33, 210, 0.9, 0.012, 0.12, 0.85, 1.10, "indicação"),
+    Profile("formal", 0.40, 95, 0.9, 0.008, 0.15, 0.95, 1.15),
+    Profile("warm", 0.31, 210, 0.9, 0.012, 0.12, 0.85, 1.10, "indicação"),
     Profile("warm", 0.28, 1500, 1.1, 0.025, 0.06, 0.70, 0.90),
     Profile("formal", 0.22, 420, 1.0, 0.018, 0.08, 0.60, 1.05),
     Profile("warm", 0.20, 150, 0.9, 0.018, 0.15, 0.70, 1.00, "instagram"),

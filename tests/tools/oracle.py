@@ -400,12 +400,14 @@ def conversion_stats(
     stats = [{"agent_id": a.id, "agent_name": a.name, "agent_type": a.type, **figures(by_agent[a.id])} for a in listed]
     stats.sort(key=_by_conversion)
     touched = [case.contact_id for agent in listed for case in by_agent[agent.id]]
-    known = {a.id for a in books.agents}
+    rates = {row["agent_id"]: (row["conversions"], row["total_contacts"]) for row in stats}
+    ranking, decisive = rank(rates)
     return {
         "stats": stats,
         "team": figures(cases(books, days, {a.id for a in asked}, window)),
         "shared_contacts": sum(touched.count(contact_id) > 1 for contact_id in set(touched)),
-        "not_found": sorted(set(agent_ids or ()) - known),
+        "top_agent": {"agent_id": ranking[0]["agent_id"]} if decisive else None,
+        "not_found": sorted(set(agent_ids or ()) - {a.id for a in books.agents}),
     }
 
 
@@ -518,24 +520,34 @@ def verdicts(books: Books, days: Days, metric: str) -> list[tuple[UUID | None, b
 
 def top_by_rate(books: Books, days: Days, metric: str) -> dict[str, Any]:
     """Return what get_top_performing_agent must say for a metric that is a share."""
-    by_agent: dict[UUID, list[bool]] = defaultdict(list)
-    for agent_id, good in verdicts(books, days, metric):
-        if agent_id is not None:
-            by_agent[agent_id].append(good)
-    ranking = [_share(agent_id, goods) for agent_id, goods in by_agent.items() if len(goods) >= MIN_SAMPLE]
-    ranking.sort(key=lambda row: (-row["ci95"]["low"], row["agent_id"]))
-    pairs = [(sum(by_agent[row["agent_id"]]), len(by_agent[row["agent_id"]])) for row in ranking]
-    alpha = 0.05 / max(1, len(pairs) - 1)
-    return {
-        "ranking": ranking,
-        "excluded": {agent_id: len(goods) for agent_id, goods in by_agent.items() if len(goods) < MIN_SAMPLE},
-        "decisive": len(pairs) > 1 and all(rates_differ(pairs[0], other, alpha) for other in pairs[1:]),
+    judged = [(agent_id, good) for agent_id, good in verdicts(books, days, metric) if agent_id is not None]
+    rates = {
+        agent_id: (
+            sum(good for other, good in judged if other == agent_id),
+            [other for other, _ in judged].count(agent_id),
+        )
+        for agent_id, _ in judged
     }
+    ranking, decisive = rank(rates)
+    excluded = {agent_id: n for agent_id, (_, n) in rates.items() if n < MIN_SAMPLE}
+    return {"ranking": ranking, "excluded": excluded, "decisive": decisive}
 
 
-def _share(agent_id: UUID, goods: list[bool]) -> dict[str, Any]:
-    good, n = sum(goods), len(goods)
-    return {"agent_id": agent_id, "value": good / n, "ci95": wilson(good, n), "n": n}
+def rank(rates: dict[UUID, tuple[int, int]]) -> tuple[list[dict[str, Any]], bool]:
+    """Return agents of enough cases by the low end of their rates (hits, n), and whether the first is surely ahead."""
+    ranking: list[dict[str, Any]] = [
+        {"agent_id": agent_id, "value": hits / n, "ci95": wilson(hits, n), "n": n}
+        for agent_id, (hits, n) in rates.items()
+        if n >= MIN_SAMPLE
+    ]
+    ranking.sort(key=_by_low_end)
+    ordered = [rates[row["agent_id"]] for row in ranking]
+    alpha = 0.05 / max(1, len(ordered) - 1)
+    return ranking, len(ordered) > 1 and all(rates_differ(ordered[0], other, alpha) for other in ordered[1:])
+
+
+def _by_low_end(row: dict[str, Any]) -> tuple[float, UUID]:
+    return -row["ci95"]["low"], row["agent_id"]
 
 
 def top_by_response_time(books: Books, days: Days) -> dict[str, Any]:

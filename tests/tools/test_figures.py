@@ -764,6 +764,21 @@ async def test_a_stage_means_won_or_lost_by_the_tenants_names_or_by_usual_ones(c
         same(row, expected, shop.tenant)
 
 
+async def test_a_top_agent_is_named_only_where_the_numbers_decide_it(crm: Crm) -> None:
+    for wins, others, decisive in ((18, 2, True), (11, 9, False)):
+        shop = Shop(f"{wins} against {others}")
+        bia = shop.agent("Bia")
+        for agent, won in ((shop.ana, wins), (bia, others)):
+            for index in range(20):
+                shop.talk(START, agent)
+                shop.entry(shop.contacts[-1], shop.won if index < won else shop.new, START)
+        await insert(shop, crm.owner)
+
+        answer = await conversions(crm, shop)
+
+        same(answer["top_agent"], {"agent_id": shop.ana.id, "agent_name": "Ana"} if decisive else None, shop.tenant)
+
+
 # Response times by hand
 
 MORNING = local("2026-11-17 09:00")
@@ -1108,6 +1123,8 @@ async def test_equal_agents_come_in_the_order_of_their_ids(crm: Crm) -> None:
     answer = await top(crm, shop, "resolution_rate")
 
     assert [row["agent_id"] for row in answer["ranking"]] == [str(agent.id) for agent in agents]
+    for row in answer["ranking"]:
+        assert {*row["tied_with"], row["agent_id"]} == ids(answer, "ranking")
 
 
 async def test_a_resolution_is_of_a_conversation_that_ended_in_the_period_and_its_last_humans(crm: Crm) -> None:
@@ -1147,6 +1164,18 @@ async def test_satisfaction_is_the_share_of_four_and_five_stars_of_the_last_huma
     await insert(shop, crm.owner)
 
     same(await top(crm, shop, "satisfaction"), {"ranking": [{"agent_id": bia.id, "value": 0.7, "n": 10}]})
+
+
+async def test_a_rating_of_a_deleted_conversation_does_not_count(crm: Crm) -> None:
+    shop = Shop()
+    for index in range(11):
+        talk = shop.talk(MORNING)
+        shop.reply(talk, MORNING - HOUR, shop.ana)
+        shop.rating(talk, 5 if index else 1, MORNING)
+    shop.sessions[0].deleted_at = NOW
+    await insert(shop, crm.owner)
+
+    same(await top(crm, shop, "satisfaction"), {"ranking": [{"agent_id": shop.ana.id, "value": 1.0, "n": 10}]})
 
 
 async def test_without_any_rating_satisfaction_is_the_share_of_positive_sentiments(crm: Crm) -> None:

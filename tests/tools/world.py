@@ -1,12 +1,13 @@
 """A CRM in memory: rows as they stand in the tables, made by hand or from a seed.
 
 A dataclass's fields are its table's columns, so a row can be copied in as it is; JSON columns hold JSON text.
+Moments are in UTC: Python subtracts two of one local zone by the clock on the wall.
 """
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from random import Random
 from typing import Any, ClassVar
 from uuid import UUID
@@ -498,7 +499,7 @@ class _Awkward:
         day = rng.choice(
             [day, day - day.weekday() * DAY, day.replace(day=1), day.replace(month=1 + (day.month - 1) // 3 * 3, day=1)]
         )
-        edge = datetime.combine(day, time(), self.zone).astimezone(self.now.tzinfo)
+        edge = datetime.combine(day, time(), self.zone).astimezone(UTC)
         step = rng.choice([timedelta(), MICROSECOND, SECOND, timedelta(minutes=30), timedelta(hours=1)])
         return min(edge + rng.choice([-1, 1]) * step, self.now)
 
@@ -530,7 +531,7 @@ class _Awkward:
         ids = [str(agent.id) for agent in present]
         started = self._moment()
         if rng.random() < 0.5:
-            started = min(self.now, started.astimezone(self.zone).replace(hour=rng.randint(8, 17)))
+            started = min(self.now, started.astimezone(self.zone).replace(hour=rng.randint(8, 17)).astimezone(UTC))
         session = world.session(
             contact,
             started,

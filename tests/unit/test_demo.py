@@ -106,14 +106,12 @@ def test_ids_outlive_the_version_of_python_and_the_size_of_the_plan() -> None:
     for table in ("public.users", "public.projects", "public.agents", "public.pipelines", "public.pipeline_statuses"):
         assert [r["id"] for r in small[table]] == [r["id"] for r in large[table]]
     assert str(small["public.agents"][0]["id"]) == "a6436943-adab-4430-ac7c-7aceb5499860"
-    assert (
-        str(small["public.contacts"][0]["id"])
-        == str(large["public.contacts"][0]["id"])
-        == "5dafb163-af2b-405d-abff-f5be1fa3d37b"
-    )
+    first, same = small["public.contacts"][0], large["public.contacts"][0]
+    assert str(first["id"]) == str(same["id"]) == "5dafb163-af2b-405d-abff-f5be1fa3d37b"
+    assert first["name"] == same["name"] == "Anderson Cardoso"
+    # No phrase decides when anything happens, so this changes only with the ways of people.
     messages = "".join(f"{r['id']}{r['timestamp']}" for r in small["public.messages"])
-    assert hashlib.sha256(messages.encode()).hexdigest()[:16] == "b81ca53c38d0128b"
-    assert small["public.contacts"][0]["name"] == large["public.contacts"][0]["name"] == "Anderson Cardoso"
+    assert hashlib.sha256(messages.encode()).hexdigest()[:16] == "6cc47c9bb2a4fb90"
 
 
 def test_two_tenants_of_one_seed_share_no_id() -> None:

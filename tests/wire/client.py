@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import orjson
 from aiohttp import ClientResponse
 from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from tests.conftest import Server
 
@@ -58,7 +59,8 @@ def checked(answer: Answer) -> Answer:
         assert not answer.body
         return answer
     assert answer.headers["Content-Type"] == "application/json"
-    if answer.status >= 400 and "jsonrpc" not in answer.json:
+    # A refused JSON-RPC call and /ready have shapes of their own, and the answer to HEAD has no body.
+    if answer.status >= 400 and answer.body and not {"jsonrpc", "dependencies"} & set(answer.json):
         assert set(answer.json) == {"error"}
         assert answer.error["code"] and answer.error["message"]
         assert answer.error["request_id"] == answer.headers["X-Request-Id"]
@@ -83,11 +85,13 @@ class Client:
     ) -> Answer:
         """Send a request; *permissions* of None means without a token."""
         bearer = {} if permissions is None else self.server.bearer(self.tenant, permissions)
-        url = f"{self.server.url}{path}"
+        url = URL(f"{self.server.url}{path}", encoded=True)  # as it stands: nothing is tidied up on the way
         sent = {**bearer, **(headers or {})}
         async with (
             asyncio.timeout(PATIENCE),
-            self.server.session.request(method, url, data=body, headers=sent, allow_redirects=False) as response,
+            self.server.session.request(
+                method, url, data=None if body is None else BytesIO(body), headers=sent, allow_redirects=False
+            ) as response,
         ):
             return checked(await _read(response))
 

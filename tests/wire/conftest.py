@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import asyncpg
 import pytest
 import pytest_asyncio
+import structlog
 from aiohttp import ClientSession, web
 from pydantic import SecretStr
 
@@ -29,6 +30,20 @@ class Serving(Protocol):
     """Starts a server of a test's own."""
 
     def __call__(self, *, tools: Catalog = CATALOG, **changed: Any) -> AbstractAsyncContextManager[Client]: ...
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> Iterator[None]:
+    """Lines without colours, and tracebacks without variables: drawing those takes a second each."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

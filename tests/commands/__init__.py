@@ -1,0 +1,1 @@
+"""The commands of `python -m rpc_server`, as an operator meets them."""
