@@ -57,7 +57,7 @@ def _problem(model: type[Arguments], detail: ErrorDetails) -> FieldProblem:
 
 def _unknown(model: type[Arguments], path: str) -> FieldProblem:
     known = tuple(model.model_fields)
-    close = get_close_matches(path, known, n=1)
+    close = get_close_matches(path, known, n=1, cutoff=0.75)
     problem = f"is not an argument of this tool{f' (did you mean {close[0]}?)' if close else ''}"
     return FieldProblem(path, problem, allowed=known) if known else FieldProblem(path, f"{problem}, which takes none")
 

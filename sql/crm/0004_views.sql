@@ -28,23 +28,29 @@ create function mcp.uuid_or_null(value text) returns uuid
 language sql immutable parallel safe strict
 return case when value ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then value::uuid end;
 
--- Seconds of [since, until) that lie inside the week's open spans, in local time. Spans are
--- seconds since Monday 00:00 (2001-01-01 was one) and do not overlap.
+-- Stages are told by name: folded, with _ for every other sign.
+create function mcp.stage_key(name text) returns text
+language sql immutable parallel safe strict
+return trim(both '_' from regexp_replace(mcp.folded(name), '[^a-z0-9]+', '_', 'g'));
+
+-- Seconds of [since, until) that lie inside the week's open spans, which are given in seconds of
+-- local time since Monday 00:00. Day by day, so that a day on which clocks change has its own length.
 create function mcp.open_seconds(since timestamptz, until timestamptz, time_zone text, opens integer[], closes integer[])
 returns double precision
 language sql stable parallel safe
 return (
-    select sum(
-               (later.week - earlier.week) * (span.closes - span.opens)
-             + greatest(0, least(later.second, span.closes) - span.opens)
-             - greatest(0, least(earlier.second, span.closes) - span.opens))
-      from (select extract(epoch from (since at time zone time_zone) - timestamp '2001-01-01')::double precision as since,
-                   extract(epoch from (until at time zone time_zone) - timestamp '2001-01-01')::double precision as until) local
-     cross join lateral (select floor(local.since / 604800) as week,
-                                local.since - floor(local.since / 604800) * 604800 as second) earlier
-     cross join lateral (select floor(local.until / 604800) as week,
-                                local.until - floor(local.until / 604800) * 604800 as second) later
-     cross join unnest(opens, closes) as span (opens, closes));
+    select coalesce(sum(extract(epoch from least(until, moment.closes) - greatest(since, moment.opens))), 0)
+      from generate_series((since at time zone time_zone)::date::timestamp,
+                           (until at time zone time_zone)::date::timestamp,
+                           interval '1 day') as day
+      join unnest(opens, closes) as span (opens, closes)
+        on span.opens / 86400 = extract(isodow from day)::integer - 1
+     cross join lateral (
+           select (day + make_interval(secs => span.opens % 86400)) at time zone time_zone as opens,
+                  (day + make_interval(secs => span.closes - span.opens / 86400 * 86400)) at time zone time_zone as closes
+           ) moment
+     where moment.opens < until
+       and moment.closes > since);
 
 create view mcp.settings with (security_barrier) as
 select s.tenant_id,
@@ -75,15 +81,15 @@ select p.id,
    and p.deleted_at is null;
 
 -- Outcome: by the tenant's own lists of names, else by names that CRMs use for it, which
--- count only on closed stages. Names are compared folded, with _ for every other sign.
+-- count only on closed stages.
 create view mcp.stages with (security_barrier) as
 select s.id,
        s.pipeline_id,
        s.name,
        s.status_type as type,
        case
-           when own.won ? named.key then 'won'
-           when own.lost ? named.key then 'lost'
+           when named.key = any (own.won) then 'won'
+           when named.key = any (own.lost) then 'lost'
            when s.status_type <> 'closed' then null
            when own.won is null and named.key = any (array[
                'won', 'closed_won', 'ganho', 'ganha', 'ganhou', 'fechado', 'fechada', 'fechado_ganho',
@@ -99,13 +105,18 @@ select s.id,
        s.deleted_at is not null as deleted
   from public.pipelines p
   join public.pipeline_statuses s on s.pipeline_id = p.id
- cross join lateral (select trim(both '_' from regexp_replace(mcp.folded(s.name), '[^a-z0-9]+', '_', 'g')) as key) named
-  left join lateral (
-       select max(t.value::text) filter (where t.key = 'won_stage_names')::jsonb as won,
-              max(t.value::text) filter (where t.key = 'lost_stage_names')::jsonb as lost
-         from mcp_store.tenant_settings t
-        where t.tenant_id = p.tenant_id
-          and t.key in ('won_stage_names', 'lost_stage_names')) own on true
+ cross join lateral (select mcp.stage_key(s.name) as key) named
+ cross join lateral (
+       select (select array(select mcp.stage_key(n) from jsonb_array_elements_text(t.value) n)
+                 from mcp_store.tenant_settings t
+                where t.tenant_id = p.tenant_id
+                  and t.key = 'won_stage_names'
+                  and jsonb_typeof(t.value) = 'array') as won,
+              (select array(select mcp.stage_key(n) from jsonb_array_elements_text(t.value) n)
+                 from mcp_store.tenant_settings t
+                where t.tenant_id = p.tenant_id
+                  and t.key = 'lost_stage_names'
+                  and jsonb_typeof(t.value) = 'array') as lost) own
  where p.tenant_id = nullif(current_setting('mcp.tenant_id', true), '');
 
 create view mcp.stage_history with (security_barrier) as
@@ -173,9 +184,9 @@ select c.id,
            when (select t.value from mcp_store.tenant_settings t
                   where t.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
                     and t.key = 'lead_tag') is null then true
-           else coalesce(c.tags ? (select t.value #>> '{}' from mcp_store.tenant_settings t
-                                    where t.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
-                                      and t.key = 'lead_tag'), false)
+           else coalesce(c.tags @> (select jsonb_build_array(t.value) from mcp_store.tenant_settings t
+                                     where t.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+                                       and t.key = 'lead_tag'), false)
        end as is_lead,
        coalesce((select q.status
                    from mcp_store.qualifications q

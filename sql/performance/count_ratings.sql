@@ -17,6 +17,11 @@ counted as (
            r.rating,
            r.rated_at as until
       from mcp.ratings r
+     cross join lateral (
+           select s.id
+             from mcp.sessions s
+            where s.id = r.session_id
+            limit 1) kept
      where r.rated_at >= $1::timestamptz
        and r.rated_at < $2::timestamptz
        and r.rated_at <= $3::timestamptz

@@ -32,15 +32,21 @@ with senders as materialized (
                    a.deleted
               from mcp.agents a
              where a.user_id is not null) keys
-     order by keys.key, keys.preference, keys.deleted, keys.agent_id
+     order by keys.key, keys.preference, keys.type <> 'human', keys.deleted, keys.agent_id
 ),
 conversations as materialized (
-    select distinct m.session_id
-      from mcp.messages m
-     where m.inbound
-       and m.sent_at >= $1::timestamptz
-       and m.sent_at < $2::timestamptz
-       and m.session_id is not null
+    select asked.session_id
+      from (select distinct m.session_id
+              from mcp.messages m
+             where m.inbound
+               and m.sent_at >= $1::timestamptz
+               and m.sent_at < $2::timestamptz
+               and m.session_id is not null) asked
+     cross join lateral (
+           select s.id
+             from mcp.sessions s
+            where s.id = asked.session_id
+            limit 1) kept
 ),
 spoken as (
     select c.session_id,

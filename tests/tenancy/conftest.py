@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from tests.conftest import Crm
+from tests.tenancy.access import Connection
 from tests.tenancy.rows import Marked, fill
 
 A = Marked("tenant-a", 1)
@@ -13,7 +14,7 @@ B = Marked("tenant-b", 2, contacts=4)
 
 
 @pytest.fixture
-async def login(crm: Crm) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+async def login(crm: Crm) -> AsyncIterator[Connection]:
     """A connection of the server's login to the test's database."""
     connection = await asyncpg.connect(crm.server_url)
     yield connection

@@ -50,9 +50,7 @@ async def fill(connection: "asyncpg.Connection[asyncpg.Record]", owner: Marked, 
     await copy(connection, {**_company(owner), **_contacts(owner, now)})
 
 
-async def copy(
-    connection: "asyncpg.Connection[asyncpg.Record]", tables: Mapping[str, list[dict[str, Any]]]
-) -> None:
+async def copy(connection: "asyncpg.Connection[asyncpg.Record]", tables: Mapping[str, list[dict[str, Any]]]) -> None:
     """Copy rows into tables, as their owner; the rows of one table have the same columns."""
     for name, rows in tables.items():
         schema, _, table = name.partition(".")

@@ -1,12 +1,15 @@
 """What the server's roles can reach, read from PostgreSQL's catalogue: a known list and nothing else."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import pytest
 
 from tests.conftest import Crm
-from tests.database import Cluster
+from tests.database import Cluster, template_of
+from tests.tenancy.access import Connection
+from tests.tenancy.conftest import A
 
 READ = (
     *("agents", "assignments", "contacts", "messages", "pipelines", "qualifications", "ratings"),
@@ -38,22 +41,33 @@ ROLES = ("mcp_owner", "mcp_reader", "mcp_writer")
 OURS = "n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_(toast|temp)'"
 
 
-async def holders(crm: Crm, cluster: Cluster) -> list[str]:
-    """Return who the rights are asked of: the roles, the login by itself, and everybody."""
+@pytest.fixture
+async def owner(cluster: Cluster) -> AsyncIterator[Connection]:
+    """A connection to the migrated template, which nothing here changes."""
+    connection = await asyncpg.connect(cluster.owner_url(template_of(cluster)))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def holders(cluster: Cluster) -> list[str]:
+    """Who the rights are asked of: the roles, the login by itself, and everybody."""
     return ["mcp_reader", "mcp_writer", cluster.login, "public"]
 
 
-async def found(crm: Crm, sql: str, *values: Any) -> set[tuple[Any, ...]]:
-    return {tuple(row) for row in await crm.owner.fetch(sql, *values)}
+async def found(owner: Connection, sql: str, *values: Any) -> set[tuple[Any, ...]]:
+    return {tuple(row) for row in await owner.fetch(sql, *values)}
 
 
-def maintain(crm: Crm) -> list[str]:
-    return ["MAINTAIN"] if crm.owner.get_server_version().major >= 17 else []
+def privileges(owner: Connection) -> list[str]:
+    """Return all that can be granted on a relation."""
+    newer = ["MAINTAIN"] if owner.get_server_version().major >= 17 else []
+    return ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", *newer]
 
 
-async def test_the_roles_reach_the_views_and_no_other_relation(crm: Crm, cluster: Cluster) -> None:
+async def test_the_roles_reach_the_views_and_no_other_relation(owner: Connection, holders: list[str]) -> None:
     reached = await found(
-        crm,
+        owner,
         f"""
         select holder, c.oid::regclass::text, privilege
           from pg_class c
@@ -63,17 +77,17 @@ async def test_the_roles_reach_the_views_and_no_other_relation(crm: Crm, cluster
          where {OURS}
            and c.relkind in ('r', 'v', 'm', 'f', 'p')
            and has_table_privilege(holder, c.oid, privilege)
-        """,  # noqa: S608
-        await holders(crm, cluster),
-        ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", *maintain(crm)],
+        """,
+        holders,
+        privileges(owner),
     )
 
     assert {(role, f"mcp.{view}", "SELECT") for role in ("mcp_reader", "mcp_writer") for view in READ} == reached
 
 
-async def test_the_writer_may_set_known_columns_and_nobody_any_other(crm: Crm, cluster: Cluster) -> None:
+async def test_the_writer_may_set_known_columns_and_nobody_any_other(owner: Connection, holders: list[str]) -> None:
     reached = await found(
-        crm,
+        owner,
         f"""
         select holder, c.oid::regclass::text, a.attname, privilege
           from pg_class c
@@ -84,8 +98,8 @@ async def test_the_writer_may_set_known_columns_and_nobody_any_other(crm: Crm, c
          where {OURS}
            and c.relkind in ('r', 'v', 'm', 'f', 'p')
            and has_column_privilege(holder, c.oid, a.attnum, privilege)
-        """,  # noqa: S608
-        await holders(crm, cluster),
+        """,
+        holders,
     )
 
     assert {
@@ -96,9 +110,9 @@ async def test_the_writer_may_set_known_columns_and_nobody_any_other(crm: Crm, c
     } == reached
 
 
-async def test_nobody_reads_a_column_of_anything_but_a_view(crm: Crm, cluster: Cluster) -> None:
+async def test_nobody_reads_a_column_of_anything_but_a_view(owner: Connection, holders: list[str]) -> None:
     reached = await found(
-        crm,
+        owner,
         f"""
         select distinct c.oid::regclass::text
           from pg_class c
@@ -107,16 +121,16 @@ async def test_nobody_reads_a_column_of_anything_but_a_view(crm: Crm, cluster: C
          where {OURS}
            and c.relkind in ('r', 'v', 'm', 'f', 'p')
            and has_any_column_privilege(holder, c.oid, 'SELECT')
-        """,  # noqa: S608
-        await holders(crm, cluster),
+        """,
+        holders,
     )
 
     assert {(f"mcp.{view}",) for view in READ} == reached
 
 
-async def test_there_is_no_sequence_to_count_by(crm: Crm, cluster: Cluster) -> None:
+async def test_there_is_no_sequence_to_count_by(owner: Connection, holders: list[str]) -> None:
     reached = await found(
-        crm,
+        owner,
         f"""
         select holder, c.oid::regclass::text
           from pg_class c
@@ -125,16 +139,16 @@ async def test_there_is_no_sequence_to_count_by(crm: Crm, cluster: Cluster) -> N
          where {OURS}
            and c.relkind = 'S'
            and has_sequence_privilege(holder, c.oid, 'USAGE, SELECT, UPDATE')
-        """,  # noqa: S608
-        await holders(crm, cluster),
+        """,
+        holders,
     )
 
     assert set() == reached
 
 
-async def test_the_roles_may_run_known_functions_and_everybody_none(crm: Crm, cluster: Cluster) -> None:
+async def test_the_roles_may_run_known_functions_and_everybody_none(owner: Connection, holders: list[str]) -> None:
     reached = await found(
-        crm,
+        owner,
         f"""
         select holder, p.oid::regproc::text
           from pg_proc p
@@ -142,32 +156,32 @@ async def test_the_roles_may_run_known_functions_and_everybody_none(crm: Crm, cl
          cross join unnest($1::text[]) holder
          where {OURS}
            and has_function_privilege(holder, p.oid, 'EXECUTE')
-        """,  # noqa: S608
-        await holders(crm, cluster),
+        """,
+        holders,
     )
 
     assert {(role, f"mcp.{name}") for role in ("mcp_reader", "mcp_writer") for name in FUNCTIONS} == reached
 
 
-async def test_no_function_borrows_rights_or_slips_under_a_barrier(crm: Crm) -> None:
+async def test_no_function_borrows_rights_or_slips_under_a_barrier(owner: Connection) -> None:
     """A leakproof function is evaluated beneath a security barrier, a definer's with its owner's rights."""
     unsafe = await found(
-        crm,
+        owner,
         f"""
         select p.oid::regproc::text
           from pg_proc p
           join pg_namespace n on n.oid = p.pronamespace
          where {OURS}
            and (p.prosecdef or p.proleakproof)
-        """,  # noqa: S608
+        """,
     )
 
     assert set() == unsafe
 
 
-async def test_nobody_may_create_anything(crm: Crm, cluster: Cluster) -> None:
+async def test_nobody_may_create_anything(owner: Connection, holders: list[str]) -> None:
     creators = await found(
-        crm,
+        owner,
         """
         select holder, n.nspname
           from unnest($1::text[]) holder, pg_namespace n
@@ -178,31 +192,31 @@ async def test_nobody_may_create_anything(crm: Crm, cluster: Cluster) -> None:
          where d.datname = current_database()
            and has_database_privilege(holder, d.oid, 'CREATE')
         """,
-        await holders(crm, cluster),
+        holders,
     )
 
     assert set() == creators
 
 
-async def test_the_roles_enter_one_schema_of_ours_and_the_login_none(crm: Crm, cluster: Cluster) -> None:
+async def test_the_roles_enter_one_schema_of_ours_and_the_login_none(owner: Connection, holders: list[str]) -> None:
     entered = await found(
-        crm,
+        owner,
         f"""
         select holder, n.nspname
           from unnest($1::text[]) holder, pg_namespace n
          where {OURS}
            and n.nspname <> 'public'  -- everybody may enter it, and finds nothing to read
            and has_schema_privilege(holder, n.oid, 'USAGE')
-        """,  # noqa: S608
-        await holders(crm, cluster),
+        """,
+        holders,
     )
 
     assert {("mcp_reader", "mcp"), ("mcp_writer", "mcp")} == entered
 
 
-async def test_the_roles_have_no_powers(crm: Crm, cluster: Cluster) -> None:
+async def test_the_roles_have_no_powers(owner: Connection, cluster: Cluster) -> None:
     powers = "rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication"
-    rows = await crm.owner.fetch(
+    rows = await owner.fetch(
         f"select rolname, rolcanlogin, array[{powers}] as powers, rolconfig from pg_roles where rolname = any ($1)",
         [*ROLES, cluster.login],
     )
@@ -213,9 +227,9 @@ async def test_the_roles_have_no_powers(crm: Crm, cluster: Cluster) -> None:
     } == {row["rolname"]: (row["rolcanlogin"], row["powers"], row["rolconfig"]) for row in rows}
 
 
-async def test_only_the_login_is_a_member_and_inherits_nothing(crm: Crm, cluster: Cluster) -> None:
+async def test_only_the_login_is_a_member_and_inherits_nothing(owner: Connection, cluster: Cluster) -> None:
     assert set() == await found(
-        crm,
+        owner,
         """
         select member.rolname, role.rolname
           from pg_auth_members m
@@ -226,7 +240,7 @@ async def test_only_the_login_is_a_member_and_inherits_nothing(crm: Crm, cluster
         list(ROLES),
     )
     assert {("mcp_reader", False), ("mcp_writer", False)} == await found(
-        crm,
+        owner,
         """
         select role.rolname, m.admin_option
           from pg_auth_members m
@@ -236,7 +250,7 @@ async def test_only_the_login_is_a_member_and_inherits_nothing(crm: Crm, cluster
         cluster.login,
     )
     inherited = await found(
-        crm,
+        owner,
         "select role from unnest($2::text[]) role where pg_has_role($1, role, 'USAGE')",
         cluster.login,
         list(ROLES),
@@ -244,18 +258,16 @@ async def test_only_the_login_is_a_member_and_inherits_nothing(crm: Crm, cluster
     assert set() == inherited
 
 
-async def test_the_login_by_itself_sees_no_view(
-    crm: Crm, login: "asyncpg.Connection[asyncpg.Record]"
-) -> None:
-    await login.execute("set mcp.tenant_id = 'tenant-a'")
+async def test_the_login_by_itself_sees_no_view(both: Crm, login: Connection) -> None:
+    await login.execute(f"set mcp.tenant_id = '{A.tenant}'")
 
     for view in READ:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await login.fetch(f"select from mcp.{view}")
 
 
-async def test_every_view_is_a_barrier_that_names_the_tenant(crm: Crm) -> None:
-    rows = await crm.owner.fetch(
+async def test_every_view_is_a_barrier_that_names_the_tenant(owner: Connection) -> None:
+    rows = await owner.fetch(
         """
         select c.relname,
                c.relkind,
@@ -280,9 +292,9 @@ async def test_every_view_is_a_barrier_that_names_the_tenant(crm: Crm) -> None:
         assert row["checked"] or not row["written"], row["relname"]
 
 
-async def test_the_owner_of_the_views_has_of_the_tables_what_the_views_need(crm: Crm) -> None:
+async def test_the_owner_of_the_views_has_of_the_tables_what_the_views_need(owner: Connection) -> None:
     reached = await found(
-        crm,
+        owner,
         f"""
         select c.oid::regclass::text, n.nspname, privilege
           from pg_class c
@@ -292,8 +304,8 @@ async def test_the_owner_of_the_views_has_of_the_tables_what_the_views_need(crm:
            and n.nspname <> 'mcp'
            and c.relkind in ('r', 'v', 'm', 'f', 'p')
            and has_table_privilege('mcp_owner', c.oid, privilege)
-        """,  # noqa: S608
-        ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", *maintain(crm)],
+        """,
+        privileges(owner),
     )
     named = {(f"{schema}.{table.rpartition('.')[2]}", privilege) for table, schema, privilege in reached}
 
@@ -303,17 +315,16 @@ async def test_the_owner_of_the_views_has_of_the_tables_what_the_views_need(crm:
     } == named
 
 
-async def test_nothing_made_later_is_opened_by_default(crm: Crm) -> None:
-    assert set() == await found(crm, "select defaclrole::regrole::text, defaclobjtype::text from pg_default_acl")
+async def test_nothing_made_later_is_opened_by_default(owner: Connection) -> None:
+    assert set() == await found(owner, "select defaclrole::regrole::text, defaclobjtype::text from pg_default_acl")
 
 
-async def test_statistics_of_the_tables_are_not_shown(
-    both: Crm, login: "asyncpg.Connection[asyncpg.Record]"
-) -> None:
+async def test_statistics_of_the_tables_are_not_shown(both: Crm, login: Connection) -> None:
     """The planner's most common values are values of all tenants."""
     await both.owner.execute("analyze")
     for role in ("mcp_reader", "mcp_writer"):
         async with login.transaction():
             await login.execute(f"set local role {role}")
-            shown = await login.fetch(f"select tablename from pg_stats s, pg_namespace n where n.nspname = s.schemaname and {OURS}")
-            assert [] == shown
+            assert [] == await login.fetch(
+                f"select s.tablename from pg_stats s join pg_namespace n on n.nspname = s.schemaname where {OURS}"
+            )

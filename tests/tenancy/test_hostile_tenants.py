@@ -1,11 +1,10 @@
 """Tenants with names that no tenant should have: each sees its own rows, and a name without rows sees none."""
 
+import itertools
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
-import asyncpg
 import orjson
 import pytest
 
@@ -13,7 +12,7 @@ from rpc_server.backends.postgres import Postgres
 from rpc_server.contract.errors import DependencyUnavailable
 from rpc_server.contract.query import Query
 from tests.conftest import Crm, Server, StartServer
-from tests.tenancy.access import views
+from tests.tenancy.access import Connection, views
 from tests.tenancy.conftest import A
 from tests.tenancy.rows import Marked, fill, foreign_marks
 
@@ -21,17 +20,42 @@ from tests.tenancy.rows import Marked, fill, foreign_marks
 PRINTABLE = (
     *("'", "''", "'''", "\\", "\\'", "\\\\'", "tenant-a'", "'tenant-a", "''tenant-a''", "tenant-a\\", "\\tenant-a"),
     *("tenant-a'' or ''1''=''1", "tenant-a' or '1'='1", "' or true --", "tenant-a'--", "tenant-a';--", "tenant-a/*"),
-    *("'; reset role; set local mcp.tenant_id = 'tenant-a", "\\'; set local mcp.tenant_id = \\'tenant-a", "*/", "/* */"),
+    *(
+        "'; reset role; set local mcp.tenant_id = 'tenant-a",
+        "\\'; set local mcp.tenant_id = \\'tenant-a",
+        "*/",
+        "/* */",
+    ),
     *("'; drop table public.contacts cascade; --", "'; commit; --", "tenant-a'; rollback; begin; --"),
     *("$$", "$$tenant-a$$", "$tag$tenant-a$tag$", "$1", "%", "_", "tenant_a", "tenant-%", "%s", "{0}", "--", ";", "?"),
-    *("E'tenant-a'", " E'tenant-a'", "U&'tenant\\002Da'", "'||'tenant-a", "chr(116)", '"', '"tenant-a"', "tenant-a\""),
+    *("E'tenant-a'", " E'tenant-a'", "U&'tenant\\002Da'", "'||'tenant-a", "chr(116)", '"', '"tenant-a"', 'tenant-a"'),
     *("default", "DEFAULT", "null", "NULL", "none", "true", "0", "''::text", "mcp.tenant_id", "mcp_owner", "postgres"),
-    *("TENANT-A", "Tenant-A", " tenant-a", "tenant-a ", "tenant-a,tenant-b", "tenant-a;tenant-b", "tenant‐a", "tenant-\u0430"),
+    *(
+        "TENANT-A",
+        "Tenant-A",
+        " tenant-a",
+        "tenant-a ",
+        "tenant-a,tenant-b",
+        "tenant-a;tenant-b",
+        "tenant‐a",
+        "tenant-\u0430",
+    ),
     *("ténant-a", unicodedata.normalize("NFD", "ténant-a"), "ｔｅｎａｎｔ-ａ", "tenant-a😀", "😀", "ß", "SS", "ı", "İ"),
     *("x" * 300, "'" * 300, "\\" * 300, "😀" * 300, "tenant-a" + "'" * 292),
 )
 # What no token may carry.
-UNPRINTABLE = ("", " ", "\n", "tenant-a\n", "\ttenant-a", "tenant-a\u200b", "\u202etenant-a", "tenant\u00a0a", "\ufeff", "x" * 513)
+UNPRINTABLE = (
+    "",
+    " ",
+    "\n",
+    "tenant-a\n",
+    "\ttenant-a",
+    "tenant-a\u200b",
+    "\u202etenant-a",
+    "tenant\u00a0a",
+    "\ufeff",
+    "x" * 513,
+)
 
 CALLS: Mapping[str, Any] = {
     "get_leads_count": {"period": "all"},
@@ -58,9 +82,14 @@ async def seen_by(crm: Crm, tenant: str, query: Query) -> str:
 
 async def fingerprint(crm: Crm) -> list[Any]:
     """Return what stands in all tables, in short."""
-    tables = await crm.owner.fetch("select oid::regclass::text as name from pg_class where relkind = 'r' and oid > 16384 order by 1")
+    tables = await crm.owner.fetch(
+        "select oid::regclass::text as name from pg_class where relkind = 'r' and oid > 16384 order by 1"
+    )
     return [
-        (table["name"], await crm.owner.fetchval(f"select md5(string_agg(t::text, '|' order by t::text)) from {table['name']} t"))
+        (
+            table["name"],
+            await crm.owner.fetchval(f"select md5(string_agg(t::text, '|' order by t::text)) from {table['name']} t"),
+        )
         for table in tables
     ]
 
@@ -96,13 +125,14 @@ async def test_a_name_with_rows_sees_exactly_these(crm: Crm) -> None:
 
 
 async def test_a_hostile_name_in_a_real_token_gets_its_own_empty_crm(crm: Crm, server: Server) -> None:
+    """Each name with a tool, in turn: the way from the token to the database is the same for all of them."""
     await fill(crm.owner, A, crm.now)
-    for name in PRINTABLE:
-        for tool, arguments in CALLS.items():
-            status, answer = await server.execute(tool, arguments, server.bearer(name))
-            assert status == (404 if tool == "get_contact" else 200), (name, tool, answer)
+    for name, tool in zip(PRINTABLE, itertools.cycle(CALLS), strict=False):
+        for asked, arguments in ((tool, CALLS[tool]), ("find_contacts", {"query": A.mark})):
+            status, answer = await server.execute(asked, arguments, server.bearer(name))
+            assert status == (404 if asked == "get_contact" else 200), (name, asked, answer)
             about = orjson.dumps(answer).decode().replace(str(A.id("contact")), "")
-            assert A.mark not in about, (name, tool)
+            assert A.mark not in about, (name, asked)
 
 
 async def test_a_quote_more_makes_another_tenant_over_http_too(crm: Crm, server: Server) -> None:
@@ -124,27 +154,24 @@ async def test_an_unprintable_tenant_is_refused_with_its_token(start_server: Sta
         assert (401, "unauthenticated") == (status, answer["error"]["code"]), repr(name)
 
 
-@pytest.mark.parametrize("name", ["tenant-a\x00", "\x00", "tenant-a\ud800"])
-async def test_a_name_that_postgres_cannot_take_gets_no_rows_and_harms_no_connection(crm: Crm, name: str) -> None:
+async def test_a_name_that_postgres_cannot_take_gets_no_rows_and_harms_no_connection(crm: Crm) -> None:
     await fill(crm.owner, A, crm.now)
     query = await all_rows(crm)
     nothing = await seen_by(crm, "nobody", query)
 
     async with Postgres(crm.server_url, size=1, acquire_seconds=2) as postgres:
-        with pytest.raises((DependencyUnavailable, UnicodeEncodeError)):
-            async with postgres.snapshot(name, lambda: None) as snapshot:
-                await snapshot.all(query)
-        async with postgres.snapshot("nobody", lambda: None) as snapshot:
-            assert nothing == orjson.dumps([dict(row) for row in await snapshot.all(query)]).decode()
+        for name in ("tenant-a\x00", "\x00", "tenant-a\ud800"):
+            with pytest.raises((DependencyUnavailable, UnicodeEncodeError)):
+                async with postgres.snapshot(name, lambda: None) as snapshot:
+                    await snapshot.all(query)
+            async with postgres.snapshot("nobody", lambda: None) as snapshot:
+                assert nothing == orjson.dumps([dict(row) for row in await snapshot.all(query)]).decode()
 
 
-async def test_a_login_without_any_tenant_sees_nothing(
-    both: Crm, login: "asyncpg.Connection[asyncpg.Record]"
-) -> None:
+async def test_a_login_without_any_tenant_sees_nothing(both: Crm, login: Connection) -> None:
     query = await all_rows(both)
     for role in ("mcp_reader", "mcp_writer"):
         for setting in ("", "set local mcp.tenant_id = ''", "set local mcp.tenant_id to default", "reset all"):
             async with login.transaction():
                 await login.execute(f"set local role {role}; {setting}")
                 assert [] == await login.fetch(query.text), (role, setting)
-    assert isinstance(A.id("contact"), UUID)

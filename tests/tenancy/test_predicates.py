@@ -4,78 +4,23 @@ The views are found in the catalogue and their conditions in the text that Postg
 view or a condition that is new is tried too, and fails where no row here would tell that it is gone.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 
 import asyncpg
 import pytest
 
 from tests.conftest import Crm
-from tests.tenancy.access import acting, columns, views
+from tests.tenancy.access import WITHOUT_ROWS, Connection, acting, columns, views
 from tests.tenancy.conftest import A, B
-from tests.tenancy.rows import MINUTE, Marked, copy, fill
-
-Connection = "asyncpg.Connection[asyncpg.Record]"
+from tests.tenancy.entanglement import entangle, lure
+from tests.tenancy.rows import fill
 
 SETTING = r"NULLIF\(current_setting\('mcp\.tenant_id'::text, true\), ''::text\)"
+WRITABLE = ("assignments", "qualifications")
 CONDITION = re.compile(rf"\((?:\w+\.)?tenant_id = (?:{SETTING}|\w+(?:\.\w+)?)\)")
-# Flags only: no row of anybody is in it.
-WITHOUT_ROWS = {"sources"}
-
-
-async def lure(connection: Connection, mine: Marked, theirs: Marked, now: datetime) -> None:
-    """Let rows of one tenant name agents of another, and leave its last contact without an assignment."""
-    session = mine.id("session", 0)
-    await connection.execute(
-        "update public.sessions set agent_ids = agent_ids || $2::jsonb where id = $1",
-        session,
-        json.dumps([str(theirs.id("agent", 1))]),
-    )
-    await connection.execute(
-        "update public.messages set agent_id = $2 where id = $1", mine.id("answer", 1), theirs.id("agent", 2)
-    )
-    await connection.execute(
-        "update mcp_store.assignments set superseded_at = $2 where id = $1", mine.id("assignment", 2), now
-    )
-
-
-async def entangle(connection: Connection, mine: Marked, theirs: Marked, now: datetime) -> None:
-    """Add rows of one tenant that point at contacts, a conversation and agents of another."""
-    at = now - MINUTE / 2
-    of_contact = {"contact_id": mine.id("contact", 1), "tenant_id": theirs.tenant}
-    session = {"session_id": mine.id("session", 1)}
-    both = [str(tenant.id("agent", 3)) for tenant in (theirs, mine)]
-    message = {"user_id": theirs.id("user"), "project_id": theirs.id("project"), "channel_id": theirs.id("channel")}
-    await copy(
-        connection,
-        {
-            "public.sessions": [
-                {"id": theirs.id("session", 100), "contact_id": mine.id("contact", 2), "tenant_id": theirs.tenant}
-                | {"started_at": at, "last_activity_at": at, "agent_ids": json.dumps(both)}
-            ],
-            "public.agent_sessions": [
-                {"id": theirs.id("joined", 100), **session, "agent_id": theirs.id("agent", 3), "joined_at": at}
-            ],
-            "public.messages": [
-                # Under the name of one of mine who took no part.
-                {"id": theirs.id("answer", 100), **of_contact, **session, **message}
-                | {"timestamp": at, "from_me": True, "agent_id": mine.id("agent", 3)}
-            ],
-            "public.session_ratings": [
-                {"id": theirs.id("rating", 100), **of_contact, **session, "rating": 1, "rated_at": at}
-            ],
-            "mcp_store.qualifications": [
-                {"id": theirs.id("decision", 100), **of_contact, "status": "unqualified", "decided_at": at}
-            ],
-            "mcp_store.assignments": [
-                {"id": theirs.id("assignment", 100), **of_contact, "agent_id": theirs.id("agent", 3)}
-            ],
-        },
-    )
 
 
 async def seen(connection: Connection, view: str) -> Counter[str]:
@@ -171,7 +116,7 @@ async def test_a_view_that_is_no_barrier_shows_foreign_rows_to_a_clever_function
     assert ([], names) == (before, after)
 
 
-@pytest.mark.parametrize("view", ["assignments", "qualifications"])
+@pytest.mark.parametrize("view", WRITABLE)
 async def test_a_writable_view_without_its_check_option_takes_rows_for_others(both: Crm, view: str) -> None:
     """Columns that nobody may set are the first fence, the check option is the second; here only that is left."""
     owner = both.owner
@@ -204,4 +149,4 @@ async def test_each_writable_view_is_tried(crm: Crm) -> None:
         """
     )
 
-    assert {"assignments", "qualifications"} == {row["relname"] for row in written}
+    assert set(WRITABLE) == {row["relname"] for row in written}

@@ -94,7 +94,11 @@ def _counted(tool: str, arguments: Any, answer: Answer, tenant: Marked) -> tuple
         case "find_contacts":
             return len(answer["contacts"]), min(tenant.contacts, arguments["limit"])
         case "get_contact":
-            return (answer["contact_id"], len(answer["sessions"]), len(answer["timeline"])), (arguments["contact_id"], 1, 1)
+            return (answer["contact_id"], len(answer["sessions"]), len(answer["timeline"])), (
+                arguments["contact_id"],
+                1,
+                1,
+            )
         case "list_agents":
             return {agent["agent_id"] for agent in answer["agents"]}, tenant.ids("agent", AGENTS)
         case _:

@@ -490,7 +490,8 @@ def first_responses(books: Books, days: Days) -> list[Wait]:
     for session in books.sessions:
         said = [message for message in books.messages[session.id] if message.timestamp <= books.now]
         if said and not said[0].from_me and days.holds(said[0].timestamp):
-            found += [_wait(books, said[0], message) for message in said if books.is_by_a_human(message)][:1]
+            replies = [message for message in said if books.is_by_a_human(message)]
+            found += [_wait(books, said[0], message) for message in replies[:1]]
     return found
 
 

@@ -125,7 +125,8 @@ async def test_every_figure_of_an_awkward_world_is_what_plain_counting_finds(
     world = world_of_two(seed, zone, now)
     await insert(world, crm.owner)
 
-    for tenant in ("tenant-a", "tenant-b"):
+    # The other tenant's figures as well, in every second world: it costs as much again.
+    for tenant in ("tenant-a", "tenant-b")[: 1 + seed % 2]:
         world.tenant = tenant
         books = Books(world, tenant, now)
         await _compare_leads(crm, world, books)

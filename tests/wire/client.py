@@ -1,6 +1,7 @@
 """A client that knows what every answer of the server must be like, and bytes for when no client would do."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from io import BytesIO
@@ -81,12 +82,13 @@ class Client:
         body: bytes | None = None,
         *,
         permissions: tuple[str, ...] | None = ("*",),
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a request; *permissions* of None means without a token."""
         bearer = {} if permissions is None else self.server.bearer(self.tenant, permissions)
         url = URL(f"{self.server.url}{path}", encoded=True)  # as it stands: nothing is tidied up on the way
-        sent = {**bearer, **(headers or {})}
+        sent = CIMultiDict(bearer)
+        sent.extend(headers or {})
         async with (
             asyncio.timeout(PATIENCE),
             self.server.session.request(

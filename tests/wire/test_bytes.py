@@ -41,10 +41,10 @@ async def only(client: Client, data: bytes) -> Answer:
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [
-        ("gzip", gzip.compress(LIST)),
-        ("GZIP", gzip.compress(LIST)),
-        ("deflate", zlib.compress(LIST)),
-        ("identity", LIST),
+        pytest.param("gzip", gzip.compress(LIST), id="gzip"),
+        pytest.param("GZIP", gzip.compress(LIST), id="in capitals"),
+        pytest.param("deflate", zlib.compress(LIST), id="deflate"),
+        pytest.param("identity", LIST, id="identity"),
     ],
 )
 async def test_a_packed_body_is_unpacked(client: Client, encoding: str, body: bytes) -> None:

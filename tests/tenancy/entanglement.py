@@ -1,0 +1,58 @@
+"""Rows of two tenants that name each other, as no CRM should keep them: neither may see the other through them."""
+
+import json
+from datetime import datetime
+
+from tests.tenancy.access import Connection
+from tests.tenancy.rows import MINUTE, Marked, copy
+
+
+async def lure(connection: Connection, mine: Marked, theirs: Marked, now: datetime) -> None:
+    """Let rows of one tenant name agents of another, and leave its last contact without an assignment."""
+    session = mine.id("session", 0)
+    await connection.execute(
+        "update public.sessions set agent_ids = agent_ids || $2::jsonb where id = $1",
+        session,
+        json.dumps([str(theirs.id("agent", 1))]),
+    )
+    await connection.execute(
+        "update public.messages set agent_id = $2 where id = $1", mine.id("answer", 1), theirs.id("agent", 2)
+    )
+    await connection.execute(
+        "update mcp_store.assignments set superseded_at = $2 where id = $1", mine.id("assignment", 2), now
+    )
+
+
+async def entangle(connection: Connection, mine: Marked, theirs: Marked, now: datetime) -> None:
+    """Add rows of one tenant that point at contacts, a conversation and agents of another."""
+    at = now - MINUTE / 2
+    of_contact = {"contact_id": mine.id("contact", 1), "tenant_id": theirs.tenant}
+    session = {"session_id": mine.id("session", 1)}
+    both = [str(tenant.id("agent", 3)) for tenant in (theirs, mine)]
+    message = {"user_id": theirs.id("user"), "project_id": theirs.id("project"), "channel_id": theirs.id("channel")}
+    await copy(
+        connection,
+        {
+            "public.sessions": [
+                {"id": theirs.id("session", 100), "contact_id": mine.id("contact", 2), "tenant_id": theirs.tenant}
+                | {"started_at": at, "last_activity_at": at, "agent_ids": json.dumps(both)}
+            ],
+            "public.agent_sessions": [
+                {"id": theirs.id("joined", 100), **session, "agent_id": theirs.id("agent", 3), "joined_at": at}
+            ],
+            "public.messages": [
+                # Under the name of one of mine who took no part.
+                {"id": theirs.id("answer", 100), **of_contact, **session, **message}
+                | {"timestamp": at, "from_me": True, "agent_id": mine.id("agent", 3)}
+            ],
+            "public.session_ratings": [
+                {"id": theirs.id("rating", 100), **of_contact, **session, "rating": 1, "rated_at": at}
+            ],
+            "mcp_store.qualifications": [
+                {"id": theirs.id("decision", 100), **of_contact, "status": "unqualified", "decided_at": at}
+            ],
+            "mcp_store.assignments": [
+                {"id": theirs.id("assignment", 100), **of_contact, "agent_id": theirs.id("agent", 3)}
+            ],
+        },
+    )
