@@ -4,7 +4,7 @@ import binascii
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -195,9 +195,8 @@ class ContactDetails(Contact, Result):
         if self.qualification is not None:
             decision = self.qualification
             score = "no score" if decision.score is None else f"score {decision.score:g} of 10"
-            lines.append(
-                f"{decision.status} on {decision.decided_at:%Y-%m-%d}, {score}, reason “{decision.reason or ''}”"
-            )
+            day = decision.decided_at.date()
+            lines.append(f"{decision.status} on {day}, {score}: “{decision.reason or ''}”")
         if self.sessions is None:
             lines.append("Conversations are not shown: the token lacks sessions.view.")
         else:
@@ -317,11 +316,11 @@ def _position(cursor: str | None) -> tuple[datetime | None, UUID | None]:
         return None, None
     try:
         created, _, contact_id = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition("|")
-        position = datetime.fromisoformat(created), UUID(contact_id)
-        if position[0].tzinfo is None:
+        moment = datetime.fromisoformat(created)
+        if moment.tzinfo is None:
             raise ValueError(created)
-        return position
-    except (ValueError, binascii.Error):
+        return moment.astimezone(UTC), UUID(contact_id)
+    except (ValueError, OverflowError, binascii.Error):
         raise InvalidArguments(
             [FieldProblem("cursor", "is not a cursor of find_contacts", expected="next_cursor of the page before")]
         ) from None

@@ -10,9 +10,9 @@ from pydantic import Field
 from rpc_server.contract.errors import FieldProblem, InvalidArguments
 from rpc_server.contract.result import Part
 
-# PostgreSQL and Python agree on these, and no CRM has leads outside.
+# No CRM has leads outside, and whatever is reckoned from these is still a date.
 FIRST_DAY = date(1970, 1, 1)
-LAST_DAY = date(9999, 12, 30)
+LAST_DAY = date(2999, 12, 31)
 
 
 class Period(Part):

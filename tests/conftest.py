@@ -18,6 +18,7 @@ from rpc_server.backends.tokens import Tokens
 from rpc_server.calls.call import Calls
 from rpc_server.contract.caller import Caller
 from rpc_server.settings import Settings
+from rpc_server.transport.server import Runner
 from tests.database import Cluster, cloned, prepare, running_postgres, tear_down
 
 SECRET = "a secret for tests only, of more than 32 bytes"
@@ -114,7 +115,7 @@ StartServer = Callable[..., Awaitable[Server]]
 @pytest.fixture
 async def start_server(crm: Crm) -> AsyncIterator[StartServer]:
     """Start servers on the test's database; keyword arguments are settings."""
-    runners: list[web.AppRunner] = []
+    runners: list[Runner] = []
     sessions: list[ClientSession] = []
 
     async def start(**changed: Any) -> Server:
@@ -125,7 +126,7 @@ async def start_server(crm: Crm) -> AsyncIterator[StartServer]:
             **changed,
         }
         settings = Settings(**values)
-        runner = web.AppRunner(make_app(settings, clock=lambda: crm.now), keepalive_timeout=60)
+        runner = Runner(make_app(settings, clock=lambda: crm.now), keepalive_timeout=60)
         await runner.setup()
         runners.append(runner)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

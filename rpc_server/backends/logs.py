@@ -11,7 +11,8 @@ def configure_logs(log_format: str, level: str) -> None:
     """Send this program's log lines to standard error; *log_format* is json, text or auto."""
     readable = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     renderers: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        # Not the richer traceback: it prints local variables, and one may be a token.
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if readable
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, Never
+from urllib.parse import urlsplit
 
 import typer
 import uvloop
@@ -16,6 +17,7 @@ from rpc_server.backends.logs import configure_logs
 from rpc_server.commands.development import prepared
 from rpc_server.commands.failure import CommandFailed, sentences
 from rpc_server.settings import Settings
+from rpc_server.transport.server import Runner
 
 _KEEP_ALIVE_SECONDS = 60
 _DRAIN_SECONDS = 30
@@ -76,6 +78,10 @@ def _check(settings: Settings) -> None:
     if missing:
         names = " and ".join(name.upper() for name in missing)
         raise CommandFailed(f"Set {names}, or use 'serve --dev', which makes what it needs.")
+    assert settings.database_url is not None
+    # Nothing connects before the first call, and that is late to hear of a slip.
+    if urlsplit(settings.database_url.get_secret_value()).scheme not in ("postgres", "postgresql"):
+        raise CommandFailed("DATABASE_URL must be like postgresql://login:password@host/database.")
 
 
 def _listening(settings: Settings) -> socket.socket:
@@ -102,7 +108,7 @@ async def _running(settings: Settings, listener: socket.socket) -> AsyncIterator
         app = make_app(settings)
     except ValueError as error:
         raise CommandFailed(f"{error}.") from None
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEP_ALIVE_SECONDS, shutdown_timeout=_DRAIN_SECONDS)
+    runner = Runner(app, access_log=None, keepalive_timeout=_KEEP_ALIVE_SECONDS, shutdown_timeout=_DRAIN_SECONDS)
     await runner.setup()
     try:
         await web.SockSite(runner, listener).start()

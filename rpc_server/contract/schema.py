@@ -4,6 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+# Behind a validator of our own, pydantic calls a bound as Python does, which no client would understand.
+_KEYWORDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
+
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
     """Return the schema of a tool's arguments; an optional argument is left out rather than null."""
@@ -37,7 +40,7 @@ def _flat(schema: dict[str, Any], *, nullable: bool) -> dict[str, Any]:
             elif key == "title" or (key == "default" and value is None):
                 continue
             else:
-                flat[key] = resolve(value)
+                flat[_KEYWORDS.get(key, key)] = resolve(value)
         return flat
 
     result: dict[str, Any] = resolve(schema)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 from typer.testing import CliRunner
@@ -120,7 +121,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
-def pasted(line: str) -> object:
+def pasted(line: str) -> Any:
     """Run a line in a shell exactly as printed, and return the JSON that it prints."""
     done = subprocess.run(["bash", "-c", line], capture_output=True, timeout=30, check=True)
     assert not done.stderr

@@ -124,7 +124,7 @@ def test_the_second_command_ranks_agents(page: tuple[str, Program, Site]) -> Non
 @needs_curl
 def test_the_third_command_asks_over_json_rpc(page: tuple[str, Program, Site]) -> None:
     answer = pasted(commands_in(page[0])[2])
-    assert ("2.0", 1) == (answer["jsonrpc"], answer["id"])
+    assert (answer["jsonrpc"], answer["id"]) == ("2.0", 1)
     assert not answer["result"]["isError"]
     assert answer["result"]["structuredContent"]["stats"]
     assert answer["result"]["content"][0]["text"]
@@ -211,9 +211,8 @@ def test_a_port_that_is_taken_is_told_before_anything_is_started(site: Site) -> 
 
 
 def test_a_port_is_taken_from_the_first_moment_on() -> None:
-    with _listening(Settings(port=0)) as first:
-        with pytest.raises(CommandFailed, match="cannot be used"):
-            _listening(Settings(port=first.getsockname()[1]))
+    with _listening(Settings(port=0)) as first, pytest.raises(CommandFailed, match="cannot be used"):
+        _listening(Settings(port=first.getsockname()[1]))
 
 
 def test_an_address_that_is_none_is_told(site: Site) -> None:
@@ -260,7 +259,7 @@ def test_without_dev_it_says_what_is_missing(site: Site, database: Database) -> 
     command("serve", PORT="0").refused("Set DATABASE_URL and JWT_SECRET, or use 'serve --dev'")
     command("serve", PORT="0", DATABASE_URL=database.server_url).refused("Set JWT_SECRET, or")
     command("serve", PORT="0", DATABASE_URL=database.server_url, JWT_SECRET="short").refused("at least 32 bytes")
-    command("serve", PORT="0", DATABASE_URL="crm", JWT_SECRET=SECRET).refused("DATABASE_URL")
+    command("serve", PORT="0", DATABASE_URL="crm", JWT_SECRET=SECRET).refused("DATABASE_URL must be like postgresql://")
 
 
 def test_without_dev_it_serves_until_it_is_stopped(site: Site, database: Database) -> None:

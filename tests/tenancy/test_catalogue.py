@@ -29,7 +29,7 @@ WRITTEN = {
         {"superseded_at"},
     ),
 }
-FUNCTIONS = ("folded", "open_seconds", "uuid_or_null")
+FUNCTIONS = ("folded", "open_seconds", "stage_key", "uuid_or_null")
 READ_BY_THE_OWNER = (
     *("mcp_store.tenant_settings", "public.agent_sessions", "public.agents", "public.contact_events"),
     *("public.contact_pipeline_statuses", "public.contacts", "public.messages", "public.pipeline_statuses"),
@@ -59,17 +59,13 @@ async def found(owner: Connection, sql: str, *values: Any) -> set[tuple[Any, ...
     return {tuple(row) for row in await owner.fetch(sql, *values)}
 
 
-def privileges(owner: Connection) -> list[str]:
-    """Return all that can be granted on a relation."""
+async def rights_on_relations(owner: Connection, holders: list[str]) -> set[tuple[Any, ...]]:
+    """Return holder, relation and privilege for each relation outside PostgreSQL's own schemas."""
     newer = ["MAINTAIN"] if owner.get_server_version().major >= 17 else []
-    return ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", *newer]
-
-
-async def test_the_roles_reach_the_views_and_no_other_relation(owner: Connection, holders: list[str]) -> None:
-    reached = await found(
+    return await found(
         owner,
         f"""
-        select holder, c.oid::regclass::text, privilege
+        select holder, n.nspname || '.' || c.relname, privilege
           from pg_class c
           join pg_namespace n on n.oid = c.relnamespace
          cross join unnest($1::text[]) holder
@@ -79,10 +75,14 @@ async def test_the_roles_reach_the_views_and_no_other_relation(owner: Connection
            and has_table_privilege(holder, c.oid, privilege)
         """,
         holders,
-        privileges(owner),
+        ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", *newer],
     )
 
-    assert {(role, f"mcp.{view}", "SELECT") for role in ("mcp_reader", "mcp_writer") for view in READ} == reached
+
+async def test_the_roles_reach_the_views_and_no_other_relation(owner: Connection, holders: list[str]) -> None:
+    reached = await rights_on_relations(owner, holders)
+
+    assert reached == {(role, f"mcp.{view}", "SELECT") for role in ("mcp_reader", "mcp_writer") for view in READ}
 
 
 async def test_the_writer_may_set_known_columns_and_nobody_any_other(owner: Connection, holders: list[str]) -> None:
@@ -287,32 +287,18 @@ async def test_every_view_is_a_barrier_that_names_the_tenant(owner: Connection) 
 
     assert {row["relname"] for row in rows} == set(READ)
     for row in rows:
-        assert (b"v", "mcp_owner") == (row["relkind"], row["owner"]), row["relname"]
+        assert (row["relkind"], row["owner"]) == (b"v", "mcp_owner"), row["relname"]
         assert row["barrier"] and row["predicate"] and not row["invoker"] and not row["rewritten"], row["relname"]
         assert row["checked"] or not row["written"], row["relname"]
 
 
 async def test_the_owner_of_the_views_has_of_the_tables_what_the_views_need(owner: Connection) -> None:
-    reached = await found(
-        owner,
-        f"""
-        select c.oid::regclass::text, n.nspname, privilege
-          from pg_class c
-          join pg_namespace n on n.oid = c.relnamespace
-         cross join unnest($1::text[]) privilege
-         where {OURS}
-           and n.nspname <> 'mcp'
-           and c.relkind in ('r', 'v', 'm', 'f', 'p')
-           and has_table_privilege('mcp_owner', c.oid, privilege)
-        """,
-        privileges(owner),
-    )
-    named = {(f"{schema}.{table.rpartition('.')[2]}", privilege) for table, schema, privilege in reached}
+    reached = await rights_on_relations(owner, ["mcp_owner"])
 
-    assert {
+    assert {(name, privilege) for _, name, privilege in reached if not name.startswith("mcp.")} == {
         *((table, "SELECT") for table in READ_BY_THE_OWNER),
         *((table, privilege) for table in WRITTEN_BY_THE_OWNER for privilege in ("SELECT", "INSERT", "UPDATE")),
-    } == named
+    }
 
 
 async def test_nothing_made_later_is_opened_by_default(owner: Connection) -> None:
@@ -325,6 +311,9 @@ async def test_statistics_of_the_tables_are_not_shown(both: Crm, login: Connecti
     for role in ("mcp_reader", "mcp_writer"):
         async with login.transaction():
             await login.execute(f"set local role {role}")
-            assert [] == await login.fetch(
-                f"select s.tablename from pg_stats s join pg_namespace n on n.nspname = s.schemaname where {OURS}"
+            assert (
+                await login.fetch(
+                    f"select s.tablename from pg_stats s join pg_namespace n on n.nspname = s.schemaname where {OURS}"
+                )
+                == []
             )

@@ -1,6 +1,7 @@
-"""Statements that no tool sends: what they may do ends with their transaction, and none of it concerns another tenant."""
+"""Statements that no tool sends: what they do ends with their transaction, and concerns no other tenant."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -60,30 +61,31 @@ async def state(postgres: Postgres) -> dict[str, Any]:
     return dict(row)
 
 
+async def read(postgres: Postgres, *statements: str, fails: bool = False) -> list[Any]:
+    """Return the rows of the last of some statements of A in one snapshot, which may end by an error of ours."""
+    async with postgres.snapshot(A.tenant, lambda: None) as snapshot:
+        for statement in statements:
+            rows = await snapshot.all(Query("hostile", statement, ()))
+        if fails:
+            raise InterruptedError
+    return [tuple(row.values()) for row in rows]
+
+
 @pytest.mark.parametrize("fails", [False, True])
 async def test_nothing_that_a_statement_sets_outlives_its_snapshot(both: Crm, fails: bool) -> None:
-    names = Query("names", "select name from mcp.pipelines", ())
     async with Postgres(both.server_url, size=1, acquire_seconds=2) as postgres:
         untouched = await state(postgres)
         for statement in TAMPERING:
-            try:
-                async with postgres.snapshot(A.tenant, lambda: None) as snapshot:
-                    await snapshot.all(Query("tampering", statement, ()))
-                    if fails:
-                        raise InterruptedError
-            except InterruptedError:
-                pass
-            assert untouched == await state(postgres), statement
-            async with postgres.snapshot(A.tenant, lambda: None) as snapshot:
-                assert [f"Vendas {A.mark}"] == [row["name"] for row in await snapshot.all(names)], statement
+            with suppress(InterruptedError):
+                await read(postgres, statement, fails=fails)
+            assert await state(postgres) == untouched, statement
+            assert await read(postgres, "select name from mcp.pipelines") == [(f"Vendas {A.mark}",)], statement
 
 
 async def test_who_gets_out_of_the_role_can_read_nothing_more(both: Crm) -> None:
     for statement in ("commit", "rollback", "reset role", "commit and chain"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            async with both.postgres.snapshot(A.tenant, lambda: None) as snapshot:
-                await snapshot.all(Query("out", statement, ()))
-                await snapshot.all(Query("read", "select id from mcp.contacts", ()))
+            await read(both.postgres, statement, "select id from mcp.contacts")
 
 
 async def test_a_snapshot_cannot_write(both: Crm) -> None:
@@ -98,20 +100,17 @@ async def test_a_snapshot_cannot_write(both: Crm) -> None:
     ):
         for before in ("select 1", "set local role mcp_writer"):
             with pytest.raises((asyncpg.ReadOnlySQLTransactionError, *REFUSED)):
-                async with both.postgres.snapshot(A.tenant, lambda: None) as snapshot:
-                    await snapshot.all(Query("before", before, ()))
-                    await snapshot.all(Query("write", statement, ()))
+                await read(both.postgres, before, statement)
 
 
 async def test_a_snapshot_tells_no_listener_anything(both: Crm) -> None:
     heard: list[object] = []
     await both.owner.add_listener("news", lambda *news: heard.append(news[-1]))
-    async with both.postgres.snapshot(A.tenant, lambda: None) as snapshot:
-        await snapshot.all(Query("notify", "select pg_notify('news', name) from mcp.contacts", ()))
+    await read(both.postgres, "select pg_notify('news', name) from mcp.contacts")
     await both.owner.execute("notify news, 'the end'")
-    await both.owner.remove_listener("news", heard.append)
+    await both.owner.reset()
 
-    assert ["the end"] == heard
+    assert heard == ["the end"]
 
 
 async def test_the_reader_has_no_right_to_write_whatever_the_transaction(both: Crm, login: Connection) -> None:
@@ -162,7 +161,7 @@ async def test_the_writer_writes_for_nobody_where_no_tenant_is_set(both: Crm, lo
             async with acting(login, tenant, "mcp_writer"):
                 await login.execute(insertion(view))
         async with acting(login, tenant, "mcp_writer"):
-            assert "UPDATE 0" == await login.execute(f"update mcp.{view} set superseded_at = now()")
+            assert await login.execute(f"update mcp.{view} set superseded_at = now()") == "UPDATE 0"
 
 
 async def test_the_writer_cannot_name_a_tenant_nor_a_key(both: Crm, login: Connection, view: str) -> None:
@@ -192,10 +191,11 @@ async def test_a_foreign_contact_is_to_the_writer_like_one_that_nobody_has(
 ) -> None:
     for contact in (B.id("contact"), uuid4()):
         async with acting(login, A.tenant, "mcp_writer"):
-            assert "INSERT 0 1" == await login.execute(f"{insertion(view, contact)} on conflict do nothing")
+            assert await login.execute(f"{insertion(view, contact)} on conflict do nothing") == "INSERT 0 1"
         async with acting(login, A.tenant, "mcp_writer"):
-            assert "UPDATE 0" == await login.execute(
-                f"update mcp.{view} set superseded_at = now() where contact_id = '{contact}'"
+            assert (
+                await login.execute(f"update mcp.{view} set superseded_at = now() where contact_id = '{contact}'")
+                == "UPDATE 0"
             )
 
 
@@ -231,7 +231,7 @@ async def test_no_error_tells_of_a_foreign_row(both: Crm, login: Connection, pla
             except asyncpg.DivisionByZeroError:
                 works.add(view)
 
-    assert WITHOUT_ROWS == set(await views(both.owner)) - works
+    assert set(await views(both.owner)) - works == WITHOUT_ROWS
 
 
 async def test_no_error_of_an_update_tells_of_a_foreign_row(both: Crm, login: Connection, view: str) -> None:

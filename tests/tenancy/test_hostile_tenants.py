@@ -103,7 +103,7 @@ async def test_a_name_without_rows_sees_none(crm: Crm) -> None:
     seen = {name: await seen_by(crm, name, query) for name in (*PRINTABLE, *UNPRINTABLE) if name}
 
     assert dict.fromkeys(seen, nothing) == seen
-    assert "[]" == await seen_by(crm, "", query)
+    assert await seen_by(crm, "", query) == "[]"
     assert before == await fingerprint(crm)
     assert A.mark in await seen_by(crm, A.tenant, query)
 
@@ -117,7 +117,7 @@ async def test_a_name_with_rows_sees_exactly_these(crm: Crm) -> None:
 
     for tenant in tenants:
         seen = await seen_by(crm, tenant.tenant, query)
-        assert [] == foreign_marks(seen, tenant, tenants), tenant.tenant
+        assert foreign_marks(seen, tenant, tenants) == [], tenant.tenant
         assert str(tenant.id("contact")) in seen, tenant.tenant
         total += len(orjson.loads(seen))
 
@@ -151,7 +151,7 @@ async def test_an_unprintable_tenant_is_refused_with_its_token(start_server: Sta
     server = await start_server()
     for name in (*UNPRINTABLE, "tenant-a\x00", "\x00"):
         status, answer = await server.execute("list_agents", {}, server.bearer(name))
-        assert (401, "unauthenticated") == (status, answer["error"]["code"]), repr(name)
+        assert (status, answer["error"]["code"]) == (401, "unauthenticated"), repr(name)
 
 
 async def test_a_name_that_postgres_cannot_take_gets_no_rows_and_harms_no_connection(crm: Crm) -> None:
@@ -174,4 +174,4 @@ async def test_a_login_without_any_tenant_sees_nothing(both: Crm, login: Connect
         for setting in ("", "set local mcp.tenant_id = ''", "set local mcp.tenant_id to default", "reset all"):
             async with login.transaction():
                 await login.execute(f"set local role {role}; {setting}")
-                assert [] == await login.fetch(query.text), (role, setting)
+                assert await login.fetch(query.text) == [], (role, setting)

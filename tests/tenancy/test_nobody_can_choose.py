@@ -105,7 +105,7 @@ async def test_an_argument_that_names_a_tenant_is_refused(both: Crm, server: Ser
     for tool, several in QUESTIONS.items():
         for name in ("tenant", "tenant_id", "tenantId", "TENANT_ID", "mcp.tenant_id", "_tenant"):
             status, answer = await server.execute(tool, {**several[0], name: B.tenant}, server.bearer(A.tenant))
-            assert (400, "invalid_arguments") == (status, answer["error"]["code"]), (tool, name)
+            assert (status, answer["error"]["code"]) == (400, "invalid_arguments"), (tool, name)
             assert [name] == [field["field"] for field in answer["error"]["fields"]]
 
 
@@ -135,14 +135,14 @@ async def test_no_header_cookie_or_address_names_a_tenant(both: Crm, server: Ser
             assert expected == orjson.loads(await response.read()), (headers, query)
     for path in (f"/{B.tenant}/rpc", f"/rpc/{B.tenant}", f"/tenants/{B.tenant}/rpc", f"/rpc;tenant_id={B.tenant}"):
         async with server.session.post(f"{server.url}{path}", data=orjson.dumps(rpc()), headers=own) as response:
-            assert 404 == response.status, path
+            assert response.status == 404, path
 
 
 async def test_two_tokens_are_no_token(both: Crm, server: Server) -> None:
     a, b = (f"Bearer {server.token(tenant.tenant)}" for tenant in (A, B))
     for headers in ([("Authorization", a), ("Authorization", b)], [("Authorization", f"{a}, {b}")]):
         async with server.session.post(f"{server.url}/rpc", data=orjson.dumps(rpc()), headers=headers) as response:
-            assert 401 == response.status
+            assert response.status == 401
 
 
 async def test_no_member_of_a_body_names_a_tenant(both: Crm, server: Server) -> None:
@@ -160,12 +160,12 @@ async def test_no_member_of_a_body_names_a_tenant(both: Crm, server: Server) -> 
         rpc(params=["find_contacts", {}, {}, named]),
     ):
         _, answer = await server.rpc(refused, own)
-        assert -32602 == answer["error"]["code"], refused
+        assert answer["error"]["code"] == -32602, refused
     _, beside = await server.rpc({**rpc(), **named}, own)
     assert "error" in beside or beside == expected
     body = orjson.dumps({"tool_name": "find_contacts", "arguments": {}, "tenant_id": B.tenant})
     async with server.session.post(f"{server.url}/v1/tools/execute", data=body, headers=own) as response:
-        assert 400 == response.status
+        assert response.status == 400
 
 
 async def test_members_of_a_batch_are_all_the_callers(both: Crm, server: Server) -> None:
@@ -173,8 +173,8 @@ async def test_members_of_a_batch_are_all_the_callers(both: Crm, server: Server)
 
     _, answer = await server.rpc(batch, server.bearer(A.tenant))
 
-    assert 8 == len(answer)
-    assert [] == foreign_marks(orjson.dumps(answer).decode(), A, [A, B])
+    assert len(answer) == 8
+    assert foreign_marks(orjson.dumps(answer).decode(), A, [A, B]) == []
 
 
 async def test_every_tenant_is_offered_the_same_tools(both: Crm, server: Server) -> None:
@@ -183,7 +183,7 @@ async def test_every_tenant_is_offered_the_same_tools(both: Crm, server: Server)
         async with server.session.get(f"{server.url}/v1/tools/list", headers=server.bearer(tenant)) as response:
             lists.append(await response.read())
 
-    assert 1 == len(set(lists))
+    assert len(set(lists)) == 1
 
 
 # --- ids of others are ids of nobody ------------------------------------------------------------
@@ -198,7 +198,7 @@ async def test_a_cursor_of_another_tenant_leads_only_to_ones_own_contacts(both: 
 
     found = {contact["contact_id"] for contact in theirs["result"]["contacts"]}
     assert found and found <= B.ids("contact", B.contacts)
-    assert [] == foreign_marks(orjson.dumps(theirs).decode(), B, [A, B])
+    assert foreign_marks(orjson.dumps(theirs).decode(), B, [A, B]) == []
 
 
 async def test_get_contact_knows_a_foreign_id_no_better_than_an_unknown_one(both: Crm, server: Server) -> None:
@@ -206,11 +206,11 @@ async def test_get_contact_knows_a_foreign_id_no_better_than_an_unknown_one(both
     said = set()
     for id in (str(uuid4()), *(str(A.id(kind)) for kind in kinds)):
         status, answer = await server.execute("get_contact", {"contact_id": id}, server.bearer(B.tenant))
-        assert 404 == status, id
+        assert status == 404, id
         answer["error"].pop("request_id")
         said.add(orjson.dumps(answer).replace(id.encode(), b"<id>"))
 
-    assert 1 == len(said)
+    assert len(said) == 1
 
 
 async def test_foreign_agents_are_not_found_and_count_nothing(both: Crm, server: Server) -> None:
@@ -223,7 +223,7 @@ async def test_foreign_agents_are_not_found_and_count_nothing(both: Crm, server:
     )
 
     assert foreign == alone["result"]["not_found"] == mixed["result"]["not_found"]
-    assert ([], 0) == (alone["result"]["stats"], alone["result"]["team"]["total_contacts"])
+    assert (alone["result"]["stats"], alone["result"]["team"]["total_contacts"]) == ([], 0)
     assert [own] == [agent["agent_id"] for agent in mixed["result"]["stats"]]
     assert A.mark not in orjson.dumps(mixed["result"]["stats"]).decode()
 
@@ -238,5 +238,5 @@ async def test_foreign_ids_and_texts_find_no_contact(both: Crm, server: Server) 
     ):
         _, theirs = await server.execute("find_contacts", criterion, server.bearer(B.tenant))
         _, own = await server.execute("find_contacts", criterion, server.bearer(A.tenant))
-        assert [] == theirs["result"]["contacts"], criterion
+        assert theirs["result"]["contacts"] == [], criterion
         assert own["result"]["contacts"], criterion

@@ -78,7 +78,7 @@ async def test_a_view_without_one_of_its_conditions_leaks(crm: Crm) -> None:
                 if not await leaks(owner, view, alone[view]):
                     unnoticed.append((view, condition.start(), condition[0]))
 
-    assert ([], [], []) == (empty, leaky, unnoticed)
+    assert (empty, leaky, unnoticed) == ([], [], [])
 
 
 async def test_a_view_that_is_no_barrier_shows_foreign_rows_to_a_clever_function(both: Crm) -> None:

@@ -1,10 +1,9 @@
 """Twenty tenants at once on five connections, with clients that give up, deadlines that pass and backends that die."""
 
 import asyncio
-import base64
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -24,122 +23,12 @@ from rpc_server.contract.query import Query
 from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Call
 from tests.conftest import Crm, Server, StartServer
-from tests.tenancy.rows import AGENTS, Marked, fill, foreign_marks
+from tests.tenancy.crowd import TENANTS, Answer, Send, crowd, sometimes
+from tests.tenancy.rows import Marked, fill, foreign_marks
 
-TENANTS = [Marked(f"tenant-{number}", number, contacts=number + 2) for number in range(1, 21)]
 CONNECTIONS = 5
 # What may become of a call that was disturbed; nothing else may, and an undisturbed one completes.
 DISTURBED = {"cancelled", "deadline_exceeded", "dependency_unavailable"}
-
-Answer = dict[str, Any]
-Send = Callable[[str, Any, Marked], Awaitable[tuple[str, Answer]]]
-
-
-@dataclass(slots=True)
-class Tally:
-    """What came of all calls, by outcome, and what was wrong with some."""
-
-    outcomes: dict[str, int] = field(default_factory=dict)
-    wrong: list[str] = field(default_factory=list)
-
-
-def questions(tenant: Marked, rng: Random) -> tuple[str, Any]:
-    """Return a tool and arguments for it, every tool as often as the others."""
-    metrics = ["conversion_rate", "win_rate", "response_time", "satisfaction", "resolution_rate"]
-    day = "2000-01-01"
-    arguments: dict[str, Any] = {
-        "get_leads_count": {"period": "all", "series": rng.choice(["none", "month"])},
-        "get_agent_conversion_stats": {},
-        "get_top_performing_agent": {
-            "metric": rng.choice(metrics),
-            "period": "custom",
-            "start_date": day,
-            "end_date": "2100-01-01",
-        },
-        "find_contacts": {"limit": rng.choice([2, 100])},
-        "get_contact": {"contact_id": str(tenant.id("contact", rng.randrange(tenant.contacts)))},
-        "list_agents": {},
-        "list_pipelines": {},
-    }
-    tool = rng.choice(sorted(arguments))
-    return tool, arguments[tool]
-
-
-def complaint(tool: str, arguments: Any, answer: Answer, tenant: Marked) -> str | None:
-    """Say what is wrong with a tenant's answer, if anything is."""
-    text = orjson.dumps(answer).decode() + _opened(answer.get("next_cursor"))
-    if foreign := foreign_marks(text, tenant, TENANTS):
-        return f"{tool} of {tenant.mark} shows {foreign}"
-    count, expected = _counted(tool, arguments, answer, tenant)
-    if count != expected:
-        return f"{tool} of {tenant.mark} counts {count}, not {expected}"
-    return None
-
-
-def _opened(cursor: str | None) -> str:
-    return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode() if cursor else ""
-
-
-def _counted(tool: str, arguments: Any, answer: Answer, tenant: Marked) -> tuple[Any, Any]:
-    match tool:
-        case "get_leads_count":
-            return (answer["total_leads"], answer["qualified_leads"]), (tenant.contacts, tenant.contacts)
-        case "get_agent_conversion_stats":
-            team = answer["team"]
-            figures = (team["total_contacts"], team["conversions"], answer["conversion_window_days"])
-            return figures, (tenant.contacts, (tenant.contacts + 1) // 2, 100 + tenant.number)
-        case "get_top_performing_agent":
-            cases = {agent["agent_id"]: agent["n"] for agent in answer["ranking"]}
-            return cases, {id: n for id, n in _cases_of(tenant).items() if n >= answer["min_sample"]}
-        case "find_contacts":
-            return len(answer["contacts"]), min(tenant.contacts, arguments["limit"])
-        case "get_contact":
-            return (answer["contact_id"], len(answer["sessions"]), len(answer["timeline"])), (
-                arguments["contact_id"],
-                1,
-                1,
-            )
-        case "list_agents":
-            return {agent["agent_id"] for agent in answer["agents"]}, tenant.ids("agent", AGENTS)
-        case _:
-            stages = {stage["stage_id"] for pipeline in answer["pipelines"] for stage in pipeline["stages"]}
-            return stages, tenant.ids("stage", 3)
-
-
-def _cases_of(tenant: Marked) -> dict[str, int]:
-    """Return how many cases each agent has, by every metric: one for each contact it talked to."""
-    return {str(tenant.id("agent", a)): len(range(a, tenant.contacts, AGENTS)) for a in range(AGENTS)}
-
-
-async def ask(send: Send, tenant: Marked, rng: Random, tally: Tally, patience: float | None) -> None:
-    """Make a call, give up after *patience* seconds, and judge the answer."""
-    tool, arguments = questions(tenant, rng)
-    try:
-        async with asyncio.timeout(patience):
-            outcome, answer = await send(tool, arguments, tenant)
-    except TimeoutError:
-        outcome = "cancelled"
-    else:
-        if outcome == "ok" and (wrong := complaint(tool, arguments, answer, tenant)):
-            tally.wrong.append(wrong)
-        elif outcome != "ok" and (marks := foreign_marks(orjson.dumps(answer).decode(), tenant, TENANTS)):
-            tally.wrong.append(f"the {outcome} of {tenant.mark} shows {marks}")
-    tally.outcomes[outcome] = tally.outcomes.get(outcome, 0) + 1
-
-
-async def crowd(send: Send, calls: int, seed: int, patience: Callable[[Random], float | None]) -> Tally:
-    """Make many calls at once, each for some tenant."""
-    rng, tally = Random(seed), Tally()
-    async with asyncio.TaskGroup() as group:
-        for _ in range(calls):
-            tenant, one = rng.choice(TENANTS), Random(rng.random())
-            group.create_task(ask(send, tenant, one, tally, patience(one)))
-    return tally
-
-
-def sometimes(rng: Random) -> float | None:
-    """Return how long a client waits: some are gone within milliseconds."""
-    return rng.choice([None, None, rng.uniform(0, 0.02), rng.uniform(0, 0.3)])
 
 
 @pytest.fixture
@@ -246,10 +135,10 @@ async def test_calls_that_nobody_disturbs_complete_among_those_that_are_cancelle
         crowd(send, 150, seed=2, patience=lambda rng: None),
     )
 
-    assert ({"ok": 150}, [], []) == (patient.outcomes, patient.wrong, cancelled.wrong)
+    assert (patient.outcomes, patient.wrong, cancelled.wrong) == ({"ok": 150}, [], [])
     assert "cancelled" in cancelled.outcomes
     await assert_healthy(crowded, pool, send)
-    assert [] == unheard
+    assert unheard == []
 
 
 async def test_no_tenant_sees_another_while_calls_are_cut_off_and_backends_die(
@@ -259,25 +148,29 @@ async def test_no_tenant_sees_another_while_calls_are_cut_off_and_backends_die(
 
     tally, killed = await asyncio.gather(crowd(send, 400, seed=4, patience=sometimes), kill_some(crowded, 5))
 
-    assert [] == tally.wrong
+    assert tally.wrong == []
     assert set(tally.outcomes) <= {"ok", *DISTURBED}
     assert {"ok", "cancelled", "deadline_exceeded"} <= set(tally.outcomes), (tally.outcomes, killed)
     await assert_healthy(crowded, pool, through(crowded, pool, (deadline, permit, validate)))
-    assert [] == unheard
+    assert unheard == []
 
 
 async def test_a_backend_that_dies_between_two_statements_is_an_unavailable_database(crm: Crm) -> None:
     query = Query("names", "select name from mcp.pipelines", ())
+
+    async def bereaved(pool: Postgres, pause: float) -> None:
+        async with pool.snapshot("tenant-1", lambda: None) as snapshot:
+            await snapshot.all(query)
+            assert await kill_some(crm, 1) == 1
+            await asyncio.sleep(pause)
+            await snapshot.all(query)
+
     async with Postgres(crm.server_url, size=1, acquire_seconds=2) as pool:
         for pause in (0, 0.05):  # noticed by the statement itself, or before it
             with pytest.raises(DependencyUnavailable):
-                async with pool.snapshot("tenant-1", lambda: None) as snapshot:
-                    await snapshot.all(query)
-                    assert await kill_some(crm, 1) == 1
-                    await asyncio.sleep(pause)
-                    await snapshot.all(query)
+                await bereaved(pool, pause)
             async with pool.snapshot("tenant-1", lambda: None) as snapshot:
-                assert [] == await snapshot.all(query)
+                assert await snapshot.all(query) == []
 
 
 async def assert_healthy(crm: Crm, pool: Postgres, send: Send) -> None:
@@ -289,7 +182,7 @@ async def assert_healthy(crm: Crm, pool: Postgres, send: Send) -> None:
     assert {asyncio.current_task()} == asyncio.all_tasks()
     async with asyncio.timeout(5):
         again = await crowd(send, 2 * CONNECTIONS, seed=5, patience=lambda rng: None)
-    assert ({"ok": 2 * CONNECTIONS}, []) == (again.outcomes, again.wrong)
+    assert (again.outcomes, again.wrong) == ({"ok": 2 * CONNECTIONS}, [])
 
 
 def over(server: Server) -> Send:
@@ -307,7 +200,7 @@ def over(server: Server) -> Send:
         if body["result"]["isError"]:
             return answer["code"], body
         # What a model reads must be as clean as what a program does.
-        assert [] == foreign_marks(body["result"]["content"][0]["text"], tenant, TENANTS)
+        assert foreign_marks(body["result"]["content"][0]["text"], tenant, TENANTS) == []
         return "ok", answer
 
     return send
@@ -320,11 +213,11 @@ async def test_no_tenant_sees_another_over_http_while_clients_leave(
 
     tally, killed = await asyncio.gather(crowd(send, 300, seed=6, patience=sometimes), kill_some(crowded, 3))
 
-    assert [] == tally.wrong
+    assert tally.wrong == []
     assert {"ok", "cancelled"} <= set(tally.outcomes) <= {"ok", *DISTURBED}, (tally.outcomes, killed)
     states = await settled(crowded)
     assert {"idle"} >= set(states) and len(states) <= CONNECTIONS
     async with asyncio.timeout(5):
         again = await crowd(send, 2 * CONNECTIONS, seed=7, patience=lambda rng: None)
-    assert ({"ok": 2 * CONNECTIONS}, []) == (again.outcomes, again.wrong)
-    assert [] == unheard
+    assert (again.outcomes, again.wrong) == ({"ok": 2 * CONNECTIONS}, [])
+    assert unheard == []

@@ -43,7 +43,7 @@ async def heard(call: Call) -> Result:
 
 
 def test_the_layers_stand_in_this_order() -> None:
-    assert LAYERS == (log, deadline, permit, validate)
+    assert (log, deadline, permit, validate) == LAYERS
 
 
 async def test_the_first_layer_is_the_outermost() -> None:

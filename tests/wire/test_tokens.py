@@ -1,7 +1,6 @@
 """Who is let in: tokens made here from scratch, so that no library decides what one looks like."""
 
 import base64
-import hashlib
 import hmac
 import json
 import time
@@ -181,7 +180,6 @@ REFUSED: dict[str, tuple[str, str]] = {
     "something critical": (headed(crit=["exp"], exp=1), INVALID),
     "nothing critical": (headed(crit=[]), INVALID),
     "expired": (token(exp=NOW - 3600), "The token has expired."),
-    "expired beyond the skew": (token(exp=NOW - 40), "The token has expired."),
     "exp 0": (token(exp=0), "The token has expired."),
     "no exp": (token(exp=...), "The token has no exp: it must say when it expires."),
     "exp of text": (token(exp=str(NOW + 600)), f"exp {A_NUMBER}"),
@@ -195,7 +193,6 @@ REFUSED: dict[str, tuple[str, str]] = {
     "exp that is no number": (raw(exp="NaN"), f"exp {A_NUMBER}"),
     "exp infinite": (raw(exp="Infinity"), f"exp {A_NUMBER}"),
     "not valid yet": (token(nbf=NOW + 3600), "The token is not valid yet (nbf)."),
-    "not valid yet beyond the skew": (token(nbf=NOW + 45), "The token is not valid yet (nbf)."),
     "nbf of text": (token(nbf="0"), f"nbf {A_NUMBER}"),
     "nbf of null": (token(nbf=None), f"nbf {A_NUMBER}"),
     "iat of text": (token(iat="now"), f"iat {A_NUMBER}"),
@@ -243,8 +240,6 @@ async def test_every_protected_address_refuses_in_the_same_way(client: Client, p
 
 TAKEN: dict[str, str] = {
     "exp with a fraction": token(exp=NOW + 600.5),
-    "expired within the skew": token(exp=NOW - 10),
-    "valid soon, within the skew": token(nbf=NOW + 10),
     "issued in the future": token(iat=NOW + 86_400),
     "sub instead of user_id": token(user_id=..., sub="ana"),
     "null for user_id, and a sub": token(user_id=None, sub="ana"),
@@ -263,6 +258,15 @@ TAKEN: dict[str, str] = {
 @pytest.mark.parametrize("presented", TAKEN.values(), ids=TAKEN)
 async def test_a_good_token_is_taken(client: Client, presented: str) -> None:
     assert (await present(client, f"Bearer {presented}")).json["count"] > 0
+
+
+@pytest.mark.parametrize(
+    ("claim", "seconds", "status"), [("exp", -20, 200), ("exp", -35, 401), ("nbf", 20, 200), ("nbf", 40, 401)]
+)
+async def test_clocks_may_differ_by_thirty_seconds(client: Client, claim: str, seconds: int, status: int) -> None:
+    presented = token(**{claim: int(time.time()) + seconds})
+
+    assert (await present(client, f"Bearer {presented}")).status == status
 
 
 @pytest.mark.parametrize(
