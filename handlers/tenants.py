@@ -44,6 +44,7 @@ class TenantSettings(BaseModel):
     bant_weights: dict[Literal["budget", "authority", "need", "timeline"], float] | None = Field(
         None, description="Weight of each BANT part in a lead's score; unset: all equal."
     )
+    bant_threshold: float = Field(5.0, ge=0, le=10, description="Score from which a lead is suggested as qualified.")
     conversion_window_days: int = Field(
         90, ge=1, le=730, description="How long after a conversation a win still counts as its conversion."
     )

@@ -10,6 +10,7 @@ from rpc_server.backends.postgres import Postgres
 from rpc_server.backends.tokens import Tokens
 from rpc_server.calls.call import Calls
 from rpc_server.calls.dispatch import Dispatcher
+from rpc_server.calls.layers.audit import audit
 from rpc_server.calls.layers.deadline import deadline
 from rpc_server.calls.layers.log import log, report
 from rpc_server.calls.layers.permit import permit
@@ -20,9 +21,9 @@ from rpc_server.transport import operations, rest, rpc
 from rpc_server.transport.body import SETTINGS
 from rpc_server.transport.middleware import authenticate, faults, request_id
 
-# What surrounds every call, outermost first. log sees every outcome; deadline bounds all that
+# What surrounds every call, outermost first. log sees every outcome, audit every refusal; deadline bounds all that
 # waits; permit comes before validate, so a stranger learns nothing of a tool's arguments.
-LAYERS = (log, deadline, permit, validate)
+LAYERS = (log, audit, deadline, permit, validate)
 
 
 def _utc_now() -> datetime:
@@ -54,7 +55,7 @@ def make_app(
     )
 
     async def postgres_pool(app: web.Application) -> AsyncIterator[None]:
-        async with postgres:
+        async with postgres, calls:
             yield
 
     app = web.Application(

@@ -51,13 +51,14 @@ class Crm:
         tenant: str,
         now: datetime | None = None,
         permissions: Sequence[str] = ("*",),
+        user: str = "tester",
     ) -> dict[str, Any]:
         """Return the structured result of a call; its error is raised."""
         from handlers import CATALOG
 
-        calls = Calls(CATALOG, LAYERS, self.postgres, lambda: now or self.now)
-        caller = Caller(tenant, "tester", frozenset(permissions))
-        outcome = await calls.run(name, arguments, caller, "test")
+        caller = Caller(tenant, user, frozenset(permissions))
+        async with Calls(CATALOG, LAYERS, self.postgres, lambda: now or self.now) as calls:
+            outcome = await calls.run(name, arguments, caller, "test")
         if outcome.error is not None:
             raise outcome.error
         assert outcome.result is not None

@@ -16,7 +16,7 @@ import orjson
 import structlog
 
 from rpc_server.contract.errors import DeadlineExceeded, DependencyUnavailable
-from rpc_server.contract.query import Query, Row
+from rpc_server.contract.query import Query, Row, TransactionLost
 
 logger = structlog.get_logger("postgres")
 
@@ -32,6 +32,7 @@ _UNREACHABLE = (
 )
 _ROLLBACK_SECONDS = 5.0
 _STATEMENT_SECONDS = 60.0
+_LOCK_SECONDS = 10
 
 
 if TYPE_CHECKING:  # the driver's classes are generic for type checkers only
@@ -96,6 +97,15 @@ class Postgres:
             # Nothing read needs a commit, and a rollback also undoes what a statement set on the session.
             await snapshot.end("rollback")
 
+    @asynccontextmanager
+    async def transaction(self, tenant_id: str, deadline: Callable[[], float | None]) -> AsyncIterator["Transaction"]:
+        """Give the CRM of *tenant_id* to a writer; whatever is not committed at the end is undone."""
+        transaction = Transaction(self, tenant_id, deadline)
+        try:
+            yield transaction
+        finally:
+            await transaction.end("rollback")
+
     async def check(self) -> None:
         """Return when PostgreSQL answers and the server may take its role, else raise DependencyUnavailable."""
         async with self.snapshot("", lambda: None) as snapshot:
@@ -132,6 +142,8 @@ class Postgres:
 class Snapshot:
     """One read-only transaction of one tenant: all its statements see the same moment."""
 
+    opening = "begin isolation level repeatable read read only; set local role mcp_reader"
+
     def __init__(self, postgres: Postgres, tenant_id: str, deadline: Callable[[], float | None]) -> None:
         self._postgres = postgres
         self._tenant_id = tenant_id
@@ -147,6 +159,13 @@ class Snapshot:
                 connection = await self._begin()
             rows: Sequence[Any] = await connection.fetch(query.text, *values)
             return rows
+        except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
+            raise TransactionLost(query.name) from error
+        except asyncpg.LockNotAvailableError as error:
+            logger.warning("lock not available", query=query.name)
+            raise DeadlineExceeded(
+                "Another change of the same thing is still running. Call again in a moment, with the same arguments."
+            ) from error
         except asyncpg.QueryCanceledError as error:
             logger.warning("statement cancelled", query=query.name)
             raise DeadlineExceeded(
@@ -174,8 +193,7 @@ class Snapshot:
         seconds = self._seconds_left()
         self._connection = connection = await self._postgres.acquire(seconds)
         await connection.execute(
-            "begin isolation level repeatable read read only;"
-            "set local role mcp_reader;"
+            f"{self.opening};"
             f"set local mcp.tenant_id = {quoted(self._tenant_id)};"
             f"set local statement_timeout = {max(1, int(seconds * 1000))}"
         )
@@ -186,6 +204,42 @@ class Snapshot:
         if deadline is None:
             return _STATEMENT_SECONDS
         return max(0.001, deadline - asyncio.get_running_loop().time())
+
+
+class Transaction(Snapshot):
+    """One transaction of one tenant that may write; each statement sees what was committed before it."""
+
+    # A caller that waits for another writer's lock is told so well before its own deadline.
+    opening = (
+        "begin isolation level read committed read write; set local role mcp_writer;"
+        f" set local lock_timeout = '{_LOCK_SECONDS}s'"
+    )
+
+    async def mark(self) -> None:
+        """Mark the point to which `undo` goes back."""
+        await self._control("savepoint before_change")
+
+    async def undo(self) -> None:
+        """Undo everything since `mark`; what comes after still counts."""
+        await self._control("rollback to savepoint before_change")
+
+    async def commit(self) -> None:
+        """Make it so. Where PostgreSQL goes away right now, nobody knows whether it did: the error says that."""
+        try:
+            done = await self._control("commit")
+        except (*_UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError) as error:
+            logger.warning("connection lost at commit", error=type(error).__name__)
+            raise DependencyUnavailable(
+                "The CRM database went away while the change was being saved; it may or may not have been. "
+                "Call again with the same idempotency_key, or read the contact before you change it again.",
+                retry_after=2,
+            ) from error
+        if done != "COMMIT":
+            raise RuntimeError(f"commit ended in {done}")
+
+    async def _control(self, statement: str) -> str:
+        connection = self._connection or await self._begin()
+        return await connection.execute(statement)
 
 
 def _is_lost(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None") -> bool:

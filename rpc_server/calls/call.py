@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from rpc_server.calls.layers import Layer, compose
+from rpc_server.calls.trail import AuditTrail, Writer
+from rpc_server.calls.writes import Writes
 from rpc_server.contract.caller import Caller
 from rpc_server.contract.errors import ToolError, UnknownTool
 from rpc_server.contract.query import Database
@@ -14,7 +16,7 @@ from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Call, Catalog, Tool
 
 
-class Crm(Protocol):
+class Crm(Writer, Protocol):
     """Where a call gets its tenant's view of the CRM."""
 
     def snapshot(self, tenant_id: str, deadline: Callable[[], float | None]) -> AbstractAsyncContextManager[Database]:
@@ -36,9 +38,21 @@ class Calls:
 
     def __init__(self, tools: Catalog, layers: Sequence[Layer], crm: Crm, clock: Callable[[], datetime]) -> None:
         self.tools = tools
+        self.trail = AuditTrail(crm)
         self._chain = compose(layers, self._invoke)
         self._crm = crm
+        self._writes = Writes(crm)
         self._clock = clock
+
+    async def __aenter__(self) -> "Calls":
+        """Start what runs beside the calls."""
+        await self.trail.__aenter__()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Let running changes end and the audit trail be written."""
+        await self._writes.close()
+        await self.trail.__aexit__(*exception)
 
     def listed_for(self, caller: Caller) -> list[Tool]:
         """Return the tools that *caller* may call, in the catalogue's order."""
@@ -49,13 +63,15 @@ class Calls:
         tool = self.tools.get(name)
         if tool is None:
             raise UnknownTool(name, [tool.name for tool in self.listed_for(caller)])
-        call = Call(tool, caller, arguments, request_id, self._clock(), _NO_DATABASE)
+        call = Call(tool, caller, arguments, request_id, self._clock(), _NO_DATABASE, self.trail.note)
         try:
             return Outcome(tool, result=await self._chain(call))
         except ToolError as error:
             return Outcome(tool, error=error)
 
     async def _invoke(self, call: Call) -> Result:
+        if call.tool.writes:
+            return await self._writes.run(call)
         async with self._crm.snapshot(call.caller.tenant_id, lambda: call.deadline) as database:
             call.db = database
             return await call.tool.run(call, call.arguments)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import typer
 from pydantic import SecretStr
 
 from handlers.demo import DemoPlan
-from rpc_server.backends.embedded_postgres import EmbeddedPostgres
+from rpc_server.backends.embedded_postgres import EmbeddedPostgres, PostgresFailed
 from rpc_server.commands.banner import banner
 from rpc_server.commands.demo import load, progress_bar
 from rpc_server.commands.owner import bring_up_to_date, owner_connection
@@ -61,7 +61,8 @@ async def _started(folder: Path) -> EmbeddedPostgres:
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        await asyncio.to_thread((await starting).stop)
+        with suppress(PostgresFailed):  # a terminal's Ctrl-C reaches initdb too
+            await asyncio.to_thread((await starting).stop)
         raise
 
 

@@ -88,6 +88,7 @@ _DESCRIBED: dict[str, Callable[[str, Any, dict[str, Any]], FieldProblem]] = {
     "has_nul": lambda path, _value, _context: FieldProblem(
         path, "contains a NUL character", expected="text without it"
     ),
+    "blank": lambda path, _value, _context: FieldProblem(path, "is blank", expected="at least one visible character"),
     "string_type": _expected("text"),
     "string_unicode": lambda path, _value, _context: FieldProblem(
         path, "is not valid Unicode", expected="text without lone surrogates"

@@ -1,7 +1,17 @@
 """What can go wrong inside a call: few kinds, each with a stable code that a model can act on."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, Literal
+
+ConflictCode = Literal[
+    "version_conflict",
+    "stage_not_in_pipeline",
+    "pipeline_inactive",
+    "stage_inactive",
+    "agent_inactive",
+    "agent_not_assignable",
+    "idempotency_mismatch",
+]
 
 
 class ToolError(Exception):
@@ -11,7 +21,7 @@ class ToolError(Exception):
     machine's half of it. Both go to the caller as they are, so nothing internal belongs in them.
     """
 
-    code: ClassVar[str] = "internal"
+    code: str = "internal"
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
@@ -84,6 +94,14 @@ class UnknownTool(ToolError):
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"There is no tool called {name[:80]!r}. The tools are listed by tools/list.", tools=known)
+
+
+class Conflict(ToolError):
+    """The CRM is not in the state that the change needs; *code* says in which way."""
+
+    def __init__(self, code: ConflictCode, message: str, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.code = code
 
 
 class DependencyUnavailable(ToolError):

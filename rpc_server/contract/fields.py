@@ -34,7 +34,8 @@ def _whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
+    """Refuse NUL, which PostgreSQL cannot hold."""
     if "\x00" in value:
         raise PydanticCustomError("has_nul", "contains a NUL character")
     return value
@@ -49,8 +50,14 @@ Id = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 
 
-ShortText = Annotated[str, StringConstraints(max_length=SHORT_TEXT, strip_whitespace=True), AfterValidator(_printable)]
+LONG_TEXT = 4000
+
+ShortText = Annotated[str, StringConstraints(max_length=SHORT_TEXT, strip_whitespace=True), AfterValidator(printable)]
 """A text of at most 200 characters, trimmed, without NUL."""
+
+
+LongText = Annotated[str, StringConstraints(max_length=LONG_TEXT, strip_whitespace=True), AfterValidator(printable)]
+"""A text of at most 4,000 characters, trimmed, without NUL."""
 
 
 def untrusted(description: str) -> Any:

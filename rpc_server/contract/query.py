@@ -55,3 +55,23 @@ class Database(Protocol):
     async def first(self, query: Query, /, **parameters: Any) -> Row | None:
         """Return the first row, or None where there is none."""
         ...
+
+
+class WritableDatabase(Database, Protocol):
+    """The CRM as one tenant may change it, in one transaction that its opener commits."""
+
+    async def mark(self) -> None:
+        """Mark the point to which `undo` goes back."""
+        ...
+
+    async def undo(self) -> None:
+        """Undo everything since `mark`."""
+        ...
+
+    async def commit(self) -> None:
+        """Make the changes last; DependencyUnavailable where nobody knows whether they do."""
+        ...
+
+
+class TransactionLost(Exception):
+    """The transaction lost against another one and left nothing behind; it may be run again."""

@@ -21,7 +21,8 @@ _PERMISSION = re.compile(r"[a-z]+\.[a-z]+")
 class Call:
     """One call of a tool, whoever asked for it and however it came in.
 
-    *now* is the moment that the whole answer refers to; *deadline* is on the event loop's clock.
+    *now* is the moment that the whole answer refers to; *deadline* is on the event loop's clock;
+    *note* has an entry written to a tenant's audit trail, soon.
     """
 
     tool: "Tool"
@@ -30,6 +31,7 @@ class Call:
     request_id: str
     now: datetime
     db: Database
+    note: Callable[[str, dict[str, Any]], None]
     arguments: Arguments | None = None
     deadline: float | None = None
 

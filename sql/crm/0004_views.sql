@@ -120,16 +120,23 @@ select s.id,
  where p.tenant_id = nullif(current_setting('mcp.tenant_id', true), '');
 
 create view mcp.stage_history with (security_barrier) as
-select h.id,
+select h.tenant_id,
+       h.id,
        h.contact_id,
        h.pipeline_id,
        h.status_id as stage_id,
        h.entered_at,
        h.exited_at,
-       h.duration as duration_seconds
+       h.duration as duration_seconds,
+       h.notes,
+       h.metadata,
+       h.created_at,
+       h.updated_at
   from public.contact_pipeline_statuses h
  where h.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
-   and h.deleted_at is null;
+   and h.deleted_at is null
+  with cascaded check option;
+alter view mcp.stage_history alter column tenant_id set default nullif(current_setting('mcp.tenant_id', true), '');
 
 create view mcp.qualifications with (security_barrier) as
 select q.tenant_id,
@@ -171,6 +178,7 @@ alter view mcp.assignments alter column tenant_id set default nullif(current_set
 -- who it was assigned to, else the last agent listed in its latest conversation.
 create view mcp.contacts with (security_barrier) as
 select c.id,
+       c.project_id,
        c.name,
        c.phone,
        c.email,
@@ -212,7 +220,8 @@ select c.id,
                   limit 1)) as owner_id
   from public.contacts c
  where c.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
-   and c.deleted_at is null;
+   and c.deleted_at is null
+  with cascaded check option;
 
 create view mcp.sessions with (security_barrier) as
 select s.id,
@@ -225,10 +234,15 @@ select s.id,
        coalesce(s.message_count, 0) as message_count,
        s.sentiment,
        coalesce(s.resolved, false) as resolved,
-       coalesce(s.escalated, false) as escalated
+       coalesce(s.escalated, false) as escalated,
+       s.agent_ids,
+       s.agent_transfers,
+       s.version,
+       s.updated_at
   from public.sessions s
  where s.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
-   and s.deleted_at is null;
+   and s.deleted_at is null
+  with cascaded check option;
 
 -- Who took part in a conversation, one row an agent: listed in it, in its assignment history,
 -- or sender of a message by hand, under the agent's own id or that of its user.
@@ -322,7 +336,8 @@ select tenant.id is not null
  where tenant.id is not null;
 
 create view mcp.timeline with (security_barrier) as
-select e.id,
+select e.tenant_id,
+       e.id,
        e.contact_id,
        e.session_id,
        e.event_type,
@@ -330,11 +345,17 @@ select e.id,
        e.source,
        e.title,
        e.description,
+       e.priority,
+       e.payload,
        e.triggered_by,
-       e.occurred_at
+       e.integration_source,
+       e.occurred_at,
+       e.created_at
   from public.contact_events e
  where e.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
-   and e.deleted_at is null;
+   and e.deleted_at is null
+  with cascaded check option;
+alter view mcp.timeline alter column tenant_id set default nullif(current_setting('mcp.tenant_id', true), '');
 
 grant select on all tables in schema mcp to mcp_reader, mcp_writer;
 revoke all on all functions in schema mcp from public;

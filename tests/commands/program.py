@@ -84,9 +84,9 @@ class Program:
         """Do what Ctrl-C does: a signal to every process of the job."""
         os.killpg(self.pid, signal.SIGINT)
 
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to the process alone."""
-        self._process.send_signal(number)
+    def terminate(self) -> None:
+        """Do what a supervisor does: SIGTERM to the process alone."""
+        self._process.terminate()
 
     def status(self, seconds: float = 60) -> int:
         """Wait for the end and return the exit status."""

@@ -3,9 +3,8 @@
 import asyncio
 import re
 import shutil
-import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -22,7 +21,7 @@ from rpc_server.commands.failure import CommandFailed
 from rpc_server.commands.serve import _listening
 from rpc_server.settings import Settings
 from tests.commands.conftest import Database, value
-from tests.commands.program import Program, Said, command, pasted, running
+from tests.commands.program import Program, Said, command, pasted, running, wait_until
 from tests.conftest import SECRET
 from tests.unit.test_embedded_postgres import assert_nothing_is_left_behind
 
@@ -162,7 +161,7 @@ def test_a_second_start_is_quick_and_keeps_the_data(used: Site) -> None:
         url = EmbeddedPostgres.running_url(used.postgres)
         assert url
         assert sum(DEMO_TENANTS.values()) == asyncio.run(value(url, CONTACTS))
-        program.send(signal.SIGTERM)
+        program.terminate()
         assert program.status(STOPS_WITHIN) == 0
     assert (used.data_dir / "jwt_secret").read_text() == secret
     assert_nothing_is_left_behind(used.postgres)
@@ -175,11 +174,14 @@ def test_killed_it_leaves_no_postgres_behind(used: Site) -> None:
     assert_nothing_is_left_behind(used.postgres)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_while_postgres_starts_it_ends_at_once(site: Site, number: signal.Signals) -> None:
+@pytest.mark.parametrize("stop", [Program.interrupt, Program.terminate])
+@pytest.mark.parametrize("moment", ["postgres.new/global", "postgres.log"])
+def test_stopped_while_postgres_starts_it_ends_at_once(
+    site: Site, moment: str, stop: Callable[[Program], None]
+) -> None:
     with site.serving() as program:
-        program.until_it_says("Starting the embedded PostgreSQL")
-        program.send(number)
+        wait_until(lambda: (site.data_dir / moment).exists())
+        stop(program)
         assert program.status(STOPS_WITHIN) == 0
         assert SERVES not in program.said()
         assert "Traceback" not in program.said()
@@ -239,7 +241,7 @@ def test_a_database_of_ones_own_is_used_and_its_tenants_are_left_alone(site: Sit
         assert health(at) == {"status": "ok"}
         with urlopen(f"{at}/ready", timeout=5) as response:
             assert response.status == 200
-        program.send(signal.SIGTERM)
+        program.terminate()
         assert program.status(STOPS_WITHIN) == 0
     assert database.value(CONTACTS) == 5
     assert not site.postgres.exists()
@@ -268,7 +270,7 @@ def test_without_dev_it_serves_until_it_is_stopped(site: Site, database: Databas
         program.until_it_says("stop it with Ctrl-C or SIGTERM.")
         at = program.said().partition(SERVES)[2].split(";")[0]
         assert health(at) == {"status": "ok"}
-        program.send(signal.SIGTERM)
+        program.terminate()
         assert program.status(STOPS_WITHIN) == 0
     with pytest.raises(URLError):
         health(at)

@@ -7,6 +7,7 @@ import re
 import pytest
 
 import handlers
+import rpc_server.calls
 from rpc_server.contract.query import SQL_FOLDER, Query
 from tests.conftest import Crm
 
@@ -20,7 +21,11 @@ FILES = sorted(
 
 def used_queries() -> dict[str, Query]:
     """Return every query that a module of handlers holds, by name."""
-    modules = [importlib.import_module(f"handlers.{found.name}") for found in pkgutil.iter_modules(handlers.__path__)]
+    modules = [
+        importlib.import_module(found.name)
+        for package in (handlers, rpc_server.calls)
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ]
     return {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Query)}
 
 
@@ -28,9 +33,9 @@ def test_each_file_is_used_and_each_use_has_a_file() -> None:
     assert sorted(used_queries()) == FILES
 
 
-async def test_each_query_prepares_for_the_reader(crm: Crm) -> None:
+async def test_each_query_prepares_for_the_server(crm: Crm) -> None:
     async with crm.owner.transaction():
-        await crm.owner.execute("set local role mcp_reader; set local mcp.tenant_id = 'anybody'")
+        await crm.owner.execute("set local role mcp_writer; set local mcp.tenant_id = 'anybody'")
         for query in used_queries().values():
             prepared = await crm.owner.prepare(query.text)
 

@@ -26,17 +26,45 @@ async def acting(connection: Connection, tenant: str | None, role: str = "mcp_re
         await transaction.rollback()
 
 
-async def views(connection: Connection) -> list[str]:
-    """Return the names of all views in the schema mcp, as the catalogue has them."""
+async def views(connection: Connection, role: str = "mcp_writer", privilege: str = "SELECT") -> list[str]:
+    """Return the names of the views in the schema mcp of which a role may use any column."""
     rows = await connection.fetch(
-        "select relname from pg_class where relnamespace = 'mcp'::regnamespace and relkind in ('v', 'm') order by 1"
+        """
+        select c.relname
+          from pg_class c
+         where c.relnamespace = 'mcp'::regnamespace
+           and c.relkind in ('v', 'm')
+           and has_any_column_privilege($1, c.oid, $2)
+         order by 1
+        """,
+        role,
+        privilege,
     )
     return [row["relname"] for row in rows]
 
 
-async def columns(connection: Connection, view: str) -> list[str]:
-    """Return the names of a view's columns."""
+async def columns(connection: Connection, view: str, privilege: str = "SELECT") -> list[str]:
+    """Return the names of the columns of a view that the writer may use."""
     rows = await connection.fetch(
-        "select attname from pg_attribute where attrelid = $1::regclass and attnum > 0 order by attnum", f"mcp.{view}"
+        """
+        select a.attname
+          from pg_attribute a
+         where a.attrelid = $1::regclass
+           and a.attnum > 0
+           and has_column_privilege('mcp_writer', a.attrelid, a.attnum, $2)
+         order by a.attnum
+        """,
+        f"mcp.{view}",
+        privilege,
     )
     return [row["attname"] for row in rows]
+
+
+async def everything(connection: Connection, tenant: str) -> dict[str, list[str]]:
+    """Return all rows of all views as a tenant sees them."""
+    found = {}
+    for view in await views(connection):
+        async with acting(connection, tenant, "mcp_writer"):
+            rows = await connection.fetch(f"select to_jsonb(v)::text as row from mcp.{view} v order by 1")
+            found[view] = [row["row"] for row in rows]
+    return found

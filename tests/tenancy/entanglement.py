@@ -4,11 +4,13 @@ import json
 from datetime import datetime
 
 from tests.tenancy.access import Connection
-from tests.tenancy.rows import MINUTE, Marked, copy
+from tests.tenancy.rows import MINUTE, Marked, company, copy
+
+EXILE = Marked("tenant-of-an-exile", 99)
 
 
 async def lure(connection: Connection, mine: Marked, theirs: Marked, now: datetime) -> None:
-    """Let rows of one tenant name agents of another, and leave its last contact without an assignment."""
+    """Let rows of one tenant name agents of others, and leave its last contact without an assignment."""
     session = mine.id("session", 0)
     await connection.execute(
         "update public.sessions set agent_ids = agent_ids || $2::jsonb where id = $1",
@@ -21,6 +23,8 @@ async def lure(connection: Connection, mine: Marked, theirs: Marked, now: dateti
     await connection.execute(
         "update mcp_store.assignments set superseded_at = $2 where id = $1", mine.id("assignment", 2), now
     )
+    joined = {"id": EXILE.id("joined"), "session_id": mine.id("session", 1), "agent_id": EXILE.id("agent")}
+    await copy(connection, {**company(EXILE), "public.agent_sessions": [{**joined, "joined_at": now}]})
 
 
 async def entangle(connection: Connection, mine: Marked, theirs: Marked, now: datetime) -> None:
@@ -37,9 +41,6 @@ async def entangle(connection: Connection, mine: Marked, theirs: Marked, now: da
                 {"id": theirs.id("session", 100), "contact_id": mine.id("contact", 2), "tenant_id": theirs.tenant}
                 | {"started_at": at, "last_activity_at": at, "agent_ids": json.dumps(both)}
             ],
-            "public.agent_sessions": [
-                {"id": theirs.id("joined", 100), **session, "agent_id": theirs.id("agent", 3), "joined_at": at}
-            ],
             "public.messages": [
                 # Under the name of one of mine who took no part.
                 {"id": theirs.id("answer", 100), **of_contact, **session, **message}
@@ -50,6 +51,9 @@ async def entangle(connection: Connection, mine: Marked, theirs: Marked, now: da
             ],
             "mcp_store.qualifications": [
                 {"id": theirs.id("decision", 100), **of_contact, "status": "unqualified", "decided_at": at}
+            ],
+            "public.contact_custom_fields": [
+                {"id": theirs.id("field", 100), **of_contact, "field_key": "rg", "field_type": "text"}
             ],
             "mcp_store.assignments": [
                 {"id": theirs.id("assignment", 100), **of_contact, "agent_id": theirs.id("agent", 3)}

@@ -15,6 +15,7 @@ AGENTS: Final = 4
 _KINDS: Final = (
     *("user", "project", "channel", "contact", "pipeline", "stage", "past", "present", "agent"),
     *("session", "joined", "question", "answer", "rating", "event", "decision", "assignment"),
+    *("field", "news", "announced"),
 )
 
 
@@ -47,7 +48,7 @@ def foreign_marks(text: str, own: Marked, tenants: Iterable[Marked]) -> list[str
 
 async def fill(connection: "asyncpg.Connection[asyncpg.Record]", owner: Marked, now: datetime) -> None:
     """Give a tenant rows in every table that the views read: contact 0 is the newest, those of even places are won."""
-    await copy(connection, {**_company(owner), **_contacts(owner, now)})
+    await copy(connection, {**company(owner), **_contacts(owner, now)})
 
 
 async def copy(connection: "asyncpg.Connection[asyncpg.Record]", tables: Mapping[str, list[dict[str, Any]]]) -> None:
@@ -58,7 +59,8 @@ async def copy(connection: "asyncpg.Connection[asyncpg.Record]", tables: Mapping
         await connection.copy_records_to_table(table, schema_name=schema, columns=list(rows[0]), records=records)
 
 
-def _company(owner: Marked) -> dict[str, list[dict[str, Any]]]:
+def company(owner: Marked) -> dict[str, list[dict[str, Any]]]:
+    """Return what a tenant has before its first contact."""
     tenant, mark, project, user = owner.tenant, owner.mark, owner.id("project"), owner.id("user")
     belongs = {"project_id": project, "tenant_id": tenant}
     settings = {
@@ -168,6 +170,20 @@ def _contact(owner: Marked, i: int, at: datetime) -> dict[str, list[dict[str, An
                 "occurred_at": at,
             }
         ],
+        "public.contact_custom_fields": [
+            {"id": owner.id("field", i), **of_contact, "field_key": "cpf", "field_type": "text"}
+            | {"field_value": json.dumps(f"Field {mark}")}
+        ],
+        "public.outbox_events": [
+            {"id": owner.id("news", i), "event_id": owner.id("announced", i), **own, "project_id": owner.id("project")}
+            | {"aggregate_id": contact, "aggregate_type": "Contact", "event_type": "x", "event_data": json.dumps(mark)}
+        ],
+        "mcp_store.idempotency_keys": [
+            {**own, "user_id": "tester", "tool": "qualify_lead", "key": f"key {i} {mark}"}
+            | {"payload_hash": mark.encode(), "answer": json.dumps(mark)}
+        ],
+        # A trigger numbers it and chains it to the one before.
+        "mcp_store.audit_log": [{**own, "entry": json.dumps({"contact": str(contact)})}],
         "mcp_store.qualifications": [{"id": owner.id("decision", i), **of_contact, **decision}],
         "mcp_store.assignments": [
             {"id": owner.id("assignment", i), **of_contact, "agent_id": agent, "notes": mark, "assigned_at": at}

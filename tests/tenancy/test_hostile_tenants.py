@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from rpc_server.backends.postgres import Postgres
+from rpc_server.backends.postgres import Postgres, quoted
 from rpc_server.contract.errors import DependencyUnavailable
 from rpc_server.contract.query import Query
 from tests.conftest import Crm, Server, StartServer
@@ -70,7 +70,7 @@ CALLS: Mapping[str, Any] = {
 
 async def all_rows(crm: Crm) -> Query:
     """Return the query for every row of every view, as JSON."""
-    parts = [f"select to_jsonb(v) as row from mcp.{view} v" for view in await views(crm.owner)]
+    parts = [f"select to_jsonb(v) as row from mcp.{view} v" for view in await views(crm.owner, "mcp_reader")]
     return Query("all_rows", " union all ".join(parts), ())
 
 
@@ -92,6 +92,13 @@ async def fingerprint(crm: Crm) -> list[Any]:
         )
         for table in tables
     ]
+
+
+async def test_a_quoted_name_is_that_name_whatever_the_server_makes_of_backslashes(login: Connection) -> None:
+    for standard in ("on", "off"):
+        await login.execute(f"set standard_conforming_strings = {standard}")
+        for name in (*PRINTABLE, *UNPRINTABLE):
+            assert await login.fetchval(f"select {quoted(name)} as when_{standard}") == name
 
 
 async def test_a_name_without_rows_sees_none(crm: Crm) -> None:

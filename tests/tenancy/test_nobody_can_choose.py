@@ -45,8 +45,8 @@ def rpc(**members: Any) -> dict[str, Any]:
 # --- what others have changes nothing -----------------------------------------------------------
 
 
-def test_every_tool_is_asked() -> None:
-    assert set(QUESTIONS) == set(CATALOG)
+def test_every_tool_that_reads_is_asked() -> None:
+    assert set(QUESTIONS) == {tool.name for tool in CATALOG.values() if not tool.writes}
 
 
 @pytest.mark.parametrize("settings", ["its own settings", "the defaults"])
@@ -102,9 +102,11 @@ def test_no_argument_names_a_tenant_and_no_unknown_one_is_taken(tool: str) -> No
 
 
 async def test_an_argument_that_names_a_tenant_is_refused(both: Crm, server: Server) -> None:
-    for tool, several in QUESTIONS.items():
+    for tool in CATALOG:
         for name in ("tenant", "tenant_id", "tenantId", "TENANT_ID", "mcp.tenant_id", "_tenant"):
-            status, answer = await server.execute(tool, {**several[0], name: B.tenant}, server.bearer(A.tenant))
+            status, answer = await server.execute(
+                tool, {**QUESTIONS.get(tool, ({},))[0], name: B.tenant}, server.bearer(A.tenant)
+            )
             assert (status, answer["error"]["code"]) == (400, "invalid_arguments"), (tool, name)
             assert [name] == [field["field"] for field in answer["error"]["fields"]]
 
