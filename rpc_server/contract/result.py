@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 class Part(BaseModel):
     """A part of a result: closed and unchangeable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class Result(Part, ABC):

@@ -108,7 +108,7 @@ async def test_an_argument_that_names_a_tenant_is_refused(both: Crm, server: Ser
                 tool, {**QUESTIONS.get(tool, ({},))[0], name: B.tenant}, server.bearer(A.tenant)
             )
             assert (status, answer["error"]["code"]) == (400, "invalid_arguments"), (tool, name)
-            assert [name] == [field["field"] for field in answer["error"]["fields"]]
+            assert name in [field["field"] for field in answer["error"]["fields"]]
 
 
 HEADERS = (

@@ -18,7 +18,7 @@ from tests.tenancy.entanglement import entangle, lure
 from tests.tenancy.rows import fill
 
 SETTING = r"NULLIF\(current_setting\('mcp\.tenant_id'::text, true\), ''::text\)"
-NAME = r"\(?(?:\w+\.)?tenant_id\)?(?:::text)?"
+NAME = r"(?:(?:\w+\.)?tenant_id|\((?:\w+\.)?tenant_id\)::text)"
 CONDITION = re.compile(rf"\({NAME} = (?:{SETTING}|\w+(?:\.\w+)?)\)")
 
 
@@ -140,7 +140,7 @@ async def test_a_writable_view_without_its_check_option_takes_rows_for_others(bo
     async def takes(view: str, attempt: str) -> bool:
         try:
             async with acting(owner, A.tenant, "mcp_writer"):
-                return await owner.execute(attempt) in ("INSERT 0 1", f"UPDATE {A.contacts}")
+                return not (await owner.execute(attempt)).endswith(" 0")
         except asyncpg.WithCheckOptionViolationError:
             return False
 

@@ -8,6 +8,7 @@ import pytest
 
 from rpc_server.app import LAYERS
 from rpc_server.calls.layers import Layer, Next, compose
+from rpc_server.calls.layers.audit import audit
 from rpc_server.calls.layers.deadline import deadline
 from rpc_server.calls.layers.log import log
 from rpc_server.calls.layers.permit import permit
@@ -24,7 +25,7 @@ HEARD = Heard(times=1)
 def call(name: str = "hear", arguments: Any = None, permissions: tuple[str, ...] = ("*",)) -> Call:
     database: Any = None
     caller = Caller("tenant", "user", frozenset(permissions))
-    return Call(Probes().tools[name], caller, arguments, "id", datetime.now(UTC), database)
+    return Call(Probes().tools[name], caller, arguments, "id", datetime.now(UTC), database, lambda tenant, entry: None)
 
 
 def noting(name: str, notes: list[str]) -> Layer:
@@ -43,7 +44,7 @@ async def heard(call: Call) -> Result:
 
 
 def test_the_layers_stand_in_this_order() -> None:
-    assert (log, deadline, permit, validate) == LAYERS
+    assert (log, audit, deadline, permit, validate) == LAYERS
 
 
 async def test_the_first_layer_is_the_outermost() -> None:

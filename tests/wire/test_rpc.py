@@ -177,8 +177,14 @@ async def test_a_list_tells_all_that_a_client_needs(client: Client) -> None:
 
 async def ids(client: Client) -> dict[str, str]:
     contacts = (await client.execute("find_contacts", {"limit": 1})).json["result"]["contacts"]
-    agents = (await client.execute("list_agents", {"type": "human"})).json["result"]["agents"]
-    return {"contact_id": contacts[0]["contact_id"], "agent_id": agents[0]["agent_id"]}
+    agents = (await client.execute("list_agents", {"type": "human", "active": True})).json["result"]["agents"]
+    pipeline = (await client.execute("list_pipelines", {})).json["result"]["pipelines"][0]
+    return {
+        "contact_id": contacts[0]["contact_id"],
+        "agent_id": agents[0]["agent_id"],
+        "pipeline_id": pipeline["pipeline_id"],
+        "stage_id": pipeline["stages"][0]["stage_id"],
+    }
 
 
 CALLS: dict[str, list[dict[str, Any]]] = {
@@ -190,6 +196,9 @@ CALLS: dict[str, list[dict[str, Any]]] = {
     ],
     "find_contacts": [{}, {"limit": 3}, {"query": "nobody is called so"}],
     "get_contact": [{"contact_id": ...}],
+    "qualify_lead": [{"contact_id": ..., "status": "qualified", "bant_scores": {"need": 7}, "dry_run": True}],
+    "update_pipeline_stage": [{"contact_id": ..., "pipeline_id": ..., "stage_id": ..., "dry_run": True}],
+    "assign_to_agent": [{"contact_id": ..., "agent_id": ..., "priority": "low", "dry_run": True}],
     "list_agents": [{}],
     "list_pipelines": [{}],
 }
