@@ -147,12 +147,29 @@ select o.tenant_id,
   from public.outbox_events o
  where o.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
   with cascaded check option;
-alter view mcp.outbox alter column tenant_id set default nullif(current_setting('mcp.tenant_id', true), '');
+alter view mcp.outbox alter column tenant_id set default nullif(current_setting('mcp.tenant_id', true), ''),
+                      alter column event_id set default gen_random_uuid();
 
-grant select, insert, update, delete on mcp.idempotency_keys to mcp_writer;
-grant select, insert on mcp.audit_log, mcp.timeline, mcp.outbox to mcp_writer;
-grant select, insert, update on mcp.stage_history, mcp.agent_sessions, mcp.custom_fields to mcp_writer;
-grant select, update on mcp.contacts, mcp.sessions to mcp_writer;
 grant select on mcp.audit_log to mcp_reader;
+grant select on all tables in schema mcp to mcp_writer;
+-- Never tenant_id nor id, as in the file before.
+grant insert (user_id, tool, key, payload_hash), update (answer), delete on mcp.idempotency_keys to mcp_writer;
+grant insert (entry) on mcp.audit_log to mcp_writer;
+grant insert (contact_id, session_id, event_type, category, priority, source, title, description, payload,
+              integration_source, occurred_at, created_at)
+   on mcp.timeline to mcp_writer;
+grant insert (aggregate_id, aggregate_type, event_type, event_data, project_id, created_at)
+   on mcp.outbox to mcp_writer;
+grant insert (contact_id, pipeline_id, stage_id, entered_at, notes, metadata, created_at, updated_at),
+      update (exited_at, duration_seconds, updated_at)
+   on mcp.stage_history to mcp_writer;
+grant insert (session_id, agent_id, role_in_session, joined_at, is_active, created_at, updated_at),
+      update (left_at, is_active, updated_at)
+   on mcp.agent_sessions to mcp_writer;
+grant insert (contact_id, field_key, field_type, field_value, created_at, updated_at),
+      update (field_type, field_value, updated_at, deleted_at)
+   on mcp.custom_fields to mcp_writer;
+grant update (version, updated_at) on mcp.contacts to mcp_writer;
+grant update (agent_ids, agent_transfers, version, updated_at) on mcp.sessions to mcp_writer;
 
 reset role;

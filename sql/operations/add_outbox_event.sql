@@ -5,6 +5,6 @@
 -- $3 event_data  jsonb        with the CRM's own field names
 -- $4 project_id  uuid
 -- $5 now         timestamptz
-insert into mcp.outbox (id, event_id, aggregate_id, aggregate_type, event_type, event_data, project_id, created_at)
-values (gen_random_uuid(), gen_random_uuid(), $1, 'Contact', $2, $3, $4, $5)
+insert into mcp.outbox (aggregate_id, aggregate_type, event_type, event_data, project_id, created_at)
+values ($1, 'Contact', $2, $3, $4, $5)
 returning id

@@ -10,7 +10,7 @@
 -- $8 payload       jsonb
 -- $9 now           timestamptz
 insert into mcp.timeline (
-       id, contact_id, session_id, event_type, category, priority, source, title, description, payload,
+       contact_id, session_id, event_type, category, priority, source, title, description, payload,
        integration_source, occurred_at, created_at)
-values (gen_random_uuid(), $1, $2, $3, $4, $5, 'integration', $6, $7, $8, 'crm-mcp', $9, $9)
+values ($1, $2, $3, $4, $5, 'integration', $6, $7, $8, 'crm-mcp', $9, $9)
 returning id

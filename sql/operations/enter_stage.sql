@@ -7,6 +7,6 @@
 -- $5 metadata     jsonb        who changed it: the CRM has no column for that
 -- $6 now          timestamptz
 insert into mcp.stage_history (
-       id, contact_id, pipeline_id, stage_id, entered_at, notes, metadata, created_at, updated_at)
-values (gen_random_uuid(), $1, $2, $3, $6, $4, $5, $6, $6)
+       contact_id, pipeline_id, stage_id, entered_at, notes, metadata, created_at, updated_at)
+values ($1, $2, $3, $6, $4, $5, $6, $6)
 returning id

@@ -5,9 +5,8 @@
 -- $3 now         timestamptz
 --
 -- By agent_sessions_session_idx.
-insert into mcp.agent_sessions (id, session_id, agent_id, role_in_session, joined_at, is_active, created_at, updated_at)
-select gen_random_uuid(),
-       $1::uuid,
+insert into mcp.agent_sessions (session_id, agent_id, role_in_session, joined_at, is_active, created_at, updated_at)
+select $1::uuid,
        $2::uuid,
        'primary',
        $3::timestamptz,

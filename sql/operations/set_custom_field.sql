@@ -6,8 +6,8 @@
 -- $4 now         timestamptz
 --
 -- By the unique (contact_id, field_key).
-insert into mcp.custom_fields (id, contact_id, field_key, field_type, field_value, created_at, updated_at)
-values (gen_random_uuid(), $1, $2, 'text', to_jsonb($3::text), $4, $4)
+insert into mcp.custom_fields (contact_id, field_key, field_type, field_value, created_at, updated_at)
+values ($1, $2, 'text', to_jsonb($3::text), $4, $4)
 on conflict (contact_id, field_key) do update
    set field_type = excluded.field_type,
        field_value = excluded.field_value,
