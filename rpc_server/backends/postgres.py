@@ -149,10 +149,15 @@ class Snapshot:
         self._tenant_id = tenant_id
         self._deadline = deadline
         self._connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None = None
+        self._turn = asyncio.Lock()
 
     async def all(self, query: Query, /, **parameters: Any) -> Sequence[Row]:
-        """Return all rows of *query*."""
+        """Return all rows of *query*; statements asked for at the same time run one after the other."""
         values = query.bind(parameters)
+        async with self._turn:
+            return await self._run(query, values)
+
+    async def _run(self, query: Query, values: list[Any]) -> Sequence[Row]:
         connection = self._connection
         try:
             if connection is None:

@@ -27,8 +27,9 @@ begin
 end
 $$;
 
--- On PostgreSQL 14 everybody may create in the schema public.
+-- On PostgreSQL 14 everybody may create in the schema public; everywhere, temporary tables.
 revoke create on schema public from public;
+do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$;
 
 create schema if not exists mcp;
 revoke all on schema mcp from public;

@@ -1,4 +1,4 @@
-"""Whoever is refused costs no connection: here PostgreSQL is not even there, and who gets as far is told so."""
+"""Whoever is refused is answered without a connection: here is no PostgreSQL, and who gets further is told so."""
 
 from typing import Any
 
