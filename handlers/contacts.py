@@ -201,7 +201,7 @@ class ContactDetails(Contact, Result):
             lines.append("Conversations are not shown: the token lacks sessions.view.")
         else:
             lines += [
-                f"Conversation {s.session_id} from {s.started_at:%Y-%m-%d %H:%M}: {s.status}, {s.message_count} messages"
+                f"Conversation {s.session_id}, {s.started_at:%Y-%m-%d %H:%M}: {s.status}, messages: {s.message_count}"
                 for s in self.sessions
             ]
         lines += [f"{e.occurred_at:%Y-%m-%d %H:%M} {e.event_type} “{e.title or ''}”" for e in self.timeline]

@@ -34,7 +34,7 @@ class AssignArguments(WriteArguments):
     priority: Annotated[
         Literal["low", "medium", "high"] | None, Field(description="How soon the agent should see to it.")
     ] = None
-    notes: Annotated[LongText | None, Field(description="What the agent should know.")] = None
+    notes: Annotated[LongText, Field(description="What the agent should know.")] = None
 
 
 class Assignment(Part):

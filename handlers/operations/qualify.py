@@ -43,7 +43,7 @@ class QualifyLeadArguments(WriteArguments):
 
     contact_id: Annotated[Id, Field(description="From find_contacts.")]
     status: Annotated[Status, Field(description="The decision.")]
-    reason: Annotated[LongText | None, Field(description="Why, for whoever reads it later.")] = None
+    reason: Annotated[LongText, Field(description="Why, for whoever reads it later.")] = None
     bant_scores: Annotated[
         BantScores | None, Field(description="Budget, authority, need, timeline: 0 to 10 each, only what is known.")
     ] = None
@@ -172,7 +172,7 @@ def _decided(arguments: QualifyLeadArguments, settings: TenantSettings) -> tuple
     score = sum(weights[part] * known[part] for part in known) / known_weight if known_weight else None
     decision = Decision(
         status=arguments.status,
-        reason=arguments.reason or None,
+        reason=arguments.reason,
         **{part: known.get(part) for part in PARTS},
         score=None if score is None else round(score, 2),
         weights_version=_weights_version(weights) if known else None,

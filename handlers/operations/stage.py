@@ -28,7 +28,7 @@ class UpdateStageArguments(WriteArguments):
     contact_id: Annotated[Id, Field(description="From find_contacts.")]
     pipeline_id: Annotated[Id, Field(description="From list_pipelines.")]
     stage_id: Annotated[Id, Field(description="A stage of that pipeline, from list_pipelines.")]
-    notes: Annotated[LongText | None, Field(description="Kept with the stage, for whoever reads it later.")] = None
+    notes: Annotated[LongText, Field(description="Kept with the stage, for whoever reads it later.")] = None
 
 
 class StandingIn(Part):
@@ -104,7 +104,7 @@ async def _move(
         ENTER_STAGE,
         **where,
         stage_id=target["stage_id"],
-        notes=arguments.notes or None,
+        notes=arguments.notes,
         metadata={"changed_by": call.caller.user_id, "integration": "crm-mcp"},
         now=contact.now,
     )

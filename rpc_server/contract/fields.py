@@ -56,8 +56,11 @@ ShortText = Annotated[str, StringConstraints(max_length=SHORT_TEXT, strip_whites
 """A text of at most 200 characters, trimmed, without NUL."""
 
 
-LongText = Annotated[str, StringConstraints(max_length=LONG_TEXT, strip_whitespace=True), AfterValidator(printable)]
-"""A text of at most 4,000 characters, trimmed, without NUL."""
+LongText = Annotated[
+    Annotated[str, StringConstraints(max_length=LONG_TEXT, strip_whitespace=True), AfterValidator(printable)] | None,
+    AfterValidator(lambda value: value or None),
+]
+"""A text of at most 4,000 characters, trimmed, without NUL; a blank one is none."""
 
 
 def untrusted(description: str) -> Any:

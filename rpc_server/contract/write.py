@@ -34,7 +34,11 @@ class WriteArguments(Arguments):
     dry_run: Annotated[bool, Field(description="Answer what would change, and change nothing.")] = False
     expected_version: Annotated[
         WholeNumber | None,
-        Field(description="The contact's version that this change is based on; refused if it has another.", ge=1, le=2**31 - 1),
+        Field(
+            description="The contact's version that this change is based on; refused if it has another.",
+            ge=1,
+            le=2**31 - 1,
+        ),
     ] = None
 
 
