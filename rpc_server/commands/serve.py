@@ -6,7 +6,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, Never
-from urllib.parse import urlsplit
 
 import typer
 import uvloop
@@ -16,6 +15,7 @@ from rpc_server.app import make_app
 from rpc_server.backends.logs import configure_logs
 from rpc_server.commands.development import prepared
 from rpc_server.commands.failure import CommandFailed, sentences
+from rpc_server.commands.standing import warnings_about_login
 from rpc_server.settings import Settings
 from rpc_server.transport.server import Runner
 
@@ -47,7 +47,8 @@ async def _serve(settings: Settings, *, dev: bool) -> None:
     with suppress(asyncio.CancelledError), _listening(settings) as listener:
         _let_signals_cancel()
         if not dev:
-            _check(settings)
+            for warning in await warnings_about_login(_checked(settings)):
+                typer.secho(warning, err=True, fg="yellow")
             async with _running(settings, listener):
                 typer.echo(f"crm-mcp serves on {_address(settings, listener)}; stop it with Ctrl-C or SIGTERM.")
                 await _until_cancelled()
@@ -73,15 +74,13 @@ async def _until_cancelled() -> Never:
         typer.echo("Stopping: running calls finish first.")
 
 
-def _check(settings: Settings) -> None:
+def _checked(settings: Settings) -> str:
+    """Return the server's login; raises CommandFailed where something is not set."""
     missing = [name for name in ("database_url", "jwt_secret") if getattr(settings, name) is None]
-    if missing:
+    if missing or settings.database_url is None:
         names = " and ".join(name.upper() for name in missing)
         raise CommandFailed(f"Set {names}, or use 'serve --dev', which makes what it needs.")
-    assert settings.database_url is not None
-    # Nothing connects before the first call, and that is late to hear of a slip.
-    if urlsplit(settings.database_url.get_secret_value()).scheme not in ("postgres", "postgresql"):
-        raise CommandFailed("DATABASE_URL must be like postgresql://login:password@host/database.")
+    return settings.database_url.get_secret_value()
 
 
 def _listening(settings: Settings) -> socket.socket:
