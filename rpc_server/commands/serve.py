@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, Never
+from urllib.parse import urlsplit
 
 import typer
 import uvloop
@@ -80,7 +81,10 @@ def _checked(settings: Settings) -> str:
     if missing or settings.database_url is None:
         names = " and ".join(name.upper() for name in missing)
         raise CommandFailed(f"Set {names}, or use 'serve --dev', which makes what it needs.")
-    return settings.database_url.get_secret_value()
+    url = settings.database_url.get_secret_value()
+    if urlsplit(url).scheme not in ("postgres", "postgresql"):
+        raise CommandFailed("DATABASE_URL must be like postgresql://login:password@host/database.")
+    return url
 
 
 def _listening(settings: Settings) -> socket.socket:

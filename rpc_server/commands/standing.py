@@ -32,7 +32,7 @@ async def warnings_about_login(url: str) -> list[str]:
     try:
         connection = await asyncpg.connect(url, timeout=5)
     except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
-        return [f"PostgreSQL cannot be reached yet ({error or 'no answer'}); calls are refused until it can."]
+        return [f"PostgreSQL cannot be reached yet ({str(error) or 'no answer'}); calls are refused until it can."]
     try:
         found = await connection.fetchrow(_QUESTION)
     finally:
