@@ -6,6 +6,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
   "$$python" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && exit; done; echo python3)
 VENV := .venv
 RUN := $(VENV)/bin/python -m
+PIP := $(RUN) pip --quiet --disable-pip-version-check
 # Prefer an installed uv; else one of our own, so that the lock file is what gets installed.
 UV := $(if $(shell command -v uv 2>/dev/null),uv,$(VENV)/bin/uv)
 # Certificates of the system, for networks that look into TLS.
@@ -21,8 +22,8 @@ help: ## Show this help
 
 ifndef SETTING_UP
 # Two makes at once must not write into one environment: the second waits, and finds it done.
-LOCKED := import fcntl, subprocess, sys; lock = open("uv.lock"); fcntl.flock(lock, fcntl.LOCK_EX); \
-  sys.exit(subprocess.call(sys.argv[1:], close_fds=False))
+LOCKED := import fcntl, os, sys; lock = open("uv.lock"); fcntl.flock(lock, fcntl.LOCK_EX); \
+  os.set_inheritable(lock.fileno(), True); os.execvp(sys.argv[1], sys.argv[1:])
 
 $(VENV)/.run $(VENV)/.dev: uv.lock pyproject.toml
 	@"$(PYTHON)" -c '$(NEW_ENOUGH)' 2>/dev/null \
@@ -37,9 +38,8 @@ $(VENV)/bin/python:
 	  || { echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv."; exit 1; }
 
 $(VENV)/bin/uv: | $(VENV)/bin/python
-	@$(RUN) pip --version >/dev/null 2>&1 || $(RUN) ensurepip >/dev/null 2>&1 \
-	  || { echo "Neither uv nor pip is there to install with; on Debian and Ubuntu: apt install python3-venv."; exit 1; }
-	@$(RUN) pip install --quiet --disable-pip-version-check uv
+	@$(PIP) install uv 2>/dev/null || { "$(PYTHON)" -m venv --clear $(VENV) && $(PIP) install uv; } \
+	  || { echo "uv could not be installed. Is pip there (on Debian and Ubuntu: apt install python3-venv), and a network?"; exit 1; }
 
 $(VENV)/.run: uv.lock pyproject.toml | $(VENV)/bin/python $(filter $(VENV)/%,$(UV))
 	@echo "Installing what the server needs …"

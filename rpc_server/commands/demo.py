@@ -39,6 +39,8 @@ def demo(
 
 async def _fill(url: str, plan: DemoPlan) -> int:
     async with owner_connection(url) as connection:
+        if await connection.fetchval("select exists (select from mcp_store.migrations where source <> 'crm')"):
+            raise CommandFailed("This database is another CRM's own; demo data goes into a database of ours only.")
         with progress_bar() as bar:
             task = bar.add_task(f"tenant {plan.tenant_id}", total=plan.contacts)
             return await load(connection, plan, lambda done: bar.advance(task, done))

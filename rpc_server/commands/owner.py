@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
@@ -12,6 +13,8 @@ from rpc_server.commands.failure import CommandFailed
 from rpc_server.settings import ROOT, Settings
 
 SOURCE = ROOT / "sql" / "crm"
+# Sources for other CRMs' databases, a folder each: only what the server keeps itself, and the views.
+ADOPTED = ROOT / "sql" / "adopt"
 _PATIENCE = 10
 _CHECK = "Check DATABASE_OWNER_URL, or DATABASE_URL where that is unset."
 
@@ -46,9 +49,14 @@ async def owner_connection(url: str) -> AsyncIterator["asyncpg.Connection[asyncp
         await connection.close()
 
 
-async def bring_up_to_date(connection: "asyncpg.Connection[asyncpg.Record]", server_url: str | None) -> int:
-    """Migrate, let the login of *server_url* take the server's roles, and return how many files were applied."""
-    applied = await migrate(connection, SOURCE)
+async def bring_up_to_date(
+    connection: "asyncpg.Connection[asyncpg.Record]", server_url: str | None, source: Path | None = None
+) -> int:
+    """Migrate, let the login of *server_url* take the server's roles, and return how many files were applied.
+
+    The *source* is a folder of migrations; None: that of our own tables.
+    """
+    applied = await migrate(connection, source or SOURCE)
     login = urlsplit(server_url).username if server_url else None
     if login:
         await grant_login(connection, unquote(login))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import structlog
 from typer.testing import CliRunner
 
 from rpc_server.__main__ import app
@@ -40,10 +41,23 @@ def command(*arguments: str, **environment: str) -> Said:
     """Run a command in this process, with nothing of its environment but *environment*."""
     unset: dict[str, str | None] = {name.upper(): None for name in Settings.model_fields}
     wide = {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"}
-    result = CliRunner().invoke(app, arguments, env={**unset, **wide, **environment})
+    with _logs_as_they_were():
+        result = CliRunner().invoke(app, arguments, env={**unset, **wide, **environment})
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Said(result.exit_code, result.stdout, result.stderr)
+
+
+@contextmanager
+def _logs_as_they_were() -> Iterator[None]:
+    """Undo what `serve` configures: it logs to a standard error that ends with the command."""
+    before = structlog.get_config() if structlog.is_configured() else None
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+        if before is not None:
+            structlog.configure(**before)
 
 
 class Program:

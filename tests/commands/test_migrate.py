@@ -70,7 +70,7 @@ def test_a_database_of_a_newer_version_is_left_alone(database: Database) -> None
 
 def test_a_database_of_another_source_is_left_alone(database: Database) -> None:
     database.execute("update mcp_store.migrations set source = 'ventros'")
-    command("migrate", **database.environment).refused("set up from sql/ventros, not from sql/crm")
+    command("migrate", **database.environment).refused("set up from the source ventros, not from crm", "--adopt")
 
 
 def test_a_schema_without_a_ledger_is_left_alone(database: Database) -> None:

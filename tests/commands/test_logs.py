@@ -1,0 +1,50 @@
+"""What the server logs, and what its libraries log, is of one shape."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from rpc_server.settings import ROOT
+
+LOGGING = """
+import logging, sys, structlog
+from rpc_server.backends.logs import configure_logs
+configure_logs(*sys.argv[1:])
+structlog.get_logger("own").info("call", tool="t")
+logging.getLogger("library").warning("two\\nlines of %s", "text")
+try:
+    1 / 0
+except ZeroDivisionError as error:
+    structlog.get_logger("own").error("incident", exc_info=error)
+    logging.getLogger("library").exception("it failed")
+logging.getLogger("library").debug("chatter")
+"""
+
+
+def logged(*settings: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", LOGGING, *settings], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not done.stdout
+    return done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("log_format", ["json", "auto"])
+def test_without_a_terminal_every_line_is_an_object(log_format: str) -> None:
+    lines: list[dict[str, Any]] = [json.loads(line) for line in logged(log_format, "info")]
+    assert [line["event"] for line in lines] == ["call", "two\nlines of text", "incident", "it failed"]
+    assert [line["level"] for line in lines] == ["info", "warning", "error", "error"]
+    assert all(line["timestamp"].endswith("Z") for line in lines)
+    assert all("ZeroDivisionError: division by zero" in line["exception"] for line in lines[2:])
+
+
+def test_only_what_is_as_grave_as_asked_for_is_logged() -> None:
+    assert [json.loads(line)["event"] for line in logged("json", "error")] == ["incident", "it failed"]
+
+
+def test_as_text_the_lines_are_readable() -> None:
+    first, *_ = logged("text", "info")
+    assert "call" in first and "tool" in first and not first.startswith("{")
