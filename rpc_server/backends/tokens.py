@@ -9,12 +9,14 @@ from jose import jwk, jwt
 from jose.exceptions import JOSEError, JWKError
 
 from rpc_server.contract.caller import Caller
+from rpc_server.protocol.json_body import nests_deeper
 
 ALGORITHM = "HS256"
 CLOCK_SKEW_SECONDS = 30
 MAX_TOKEN_LENGTH = 8000  # less than a header may hold, so that the holder of a longer one is told why
 MAX_ID_LENGTH = 512
 MIN_SECRET_BYTES = 32
+MAX_DEPTH = 32
 # The last second of the year 9999: a time beyond it is a mistake, and no calendar could show it.
 LATEST = 253_402_300_799
 # python-jose passes over what is no base64url, and over dots beyond the second.
@@ -70,10 +72,14 @@ class Tokens:
             # Pinned: a token must never choose how it is checked. Its times are checked by `_check_times`,
             # because python-jose takes texts and booleans for numbers.
             unchecked = {"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False}
-            return jwt.decode(token, self._key, algorithms=[ALGORITHM], options=unchecked)
+            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM], options=unchecked)
         except (JOSEError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
             # python-jose lets a few of Python's own errors through on malformed and on deeply nested parts.
             raise refused from None
+        # How deep Python itself reads depends on its version.
+        if nests_deeper(claims, MAX_DEPTH):
+            raise refused
+        return claims
 
 
 def _check_times(claims: dict[str, Any], now: float) -> None:
