@@ -2,7 +2,7 @@
 
 import typer
 
-from rpc_server.commands import tenant
+from rpc_server.commands import audit, tenant
 from rpc_server.commands.demo import demo
 from rpc_server.commands.migrate import migrate
 from rpc_server.commands.serve import serve
@@ -19,6 +19,7 @@ app = typer.Typer(
 for command in (serve, migrate, demo, token, tools):
     app.command()(command)
 app.add_typer(tenant.commands, name="tenant")
+app.add_typer(audit.commands, name="audit")
 
 if __name__ == "__main__":
     app()
