@@ -15,7 +15,7 @@ export UV_PYTHON := $(VENV)/bin/python
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types format snapshots tools token clean
+.PHONY: help run test ci-slow check lint types format snapshots tools token clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ run: $(VENV)/.run ## Set everything up and serve on port 8081, with demo data (P
 
 test: $(VENV)/.dev ## Run all tests on a real PostgreSQL (ARGS=…; TEST_DATABASE_URL=… for one of yours)
 	@$(RUN) pytest $(ARGS)
+
+ci-slow: $(VENV)/.dev ## Run the long fault tests (about 5 minutes)
+	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),50) FAULT_RANDOM_STRIKES=$(or $(FAULT_RANDOM_STRIKES),300) \
+	  $(RUN) pytest tests/faults --timeout=1800 -rP $(ARGS)
 
 check: lint types ## Lint and type-check
 

@@ -15,6 +15,8 @@ GET_SETTINGS = query("tenants/get_settings")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)(?:-(mon|tue|wed|thu|fri|sat|sun))?\s+(\d\d):(\d\d)-(\d\d):(\d\d)")
 _Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=100)]
+# A part left out of the weights has the weight 1.
+_Weight: TypeAlias = Annotated[float, Field(ge=0, le=1000)]
 
 
 class TenantSettings(BaseModel):
@@ -41,7 +43,7 @@ class TenantSettings(BaseModel):
         max_length=50,
         description="Stages that mean lost; unset: closed stages of names such as Lost or Perdido.",
     )
-    bant_weights: dict[Literal["budget", "authority", "need", "timeline"], float] | None = Field(
+    bant_weights: dict[Literal["budget", "authority", "need", "timeline"], _Weight] | None = Field(
         None, description="Weight of each BANT part in a lead's score; unset: all equal."
     )
     bant_threshold: float = Field(5.0, ge=0, le=10, description="Score from which a lead is suggested as qualified.")

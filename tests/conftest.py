@@ -68,9 +68,15 @@ class Crm:
 
 
 @pytest.fixture
-async def crm(cluster: Cluster) -> AsyncIterator[Crm]:
-    """A fresh clone of the migrated template, with nobody's data in it."""
-    async with cloned(cluster) as database:
+def source() -> str:
+    """The source of the views in the test's database; tests/adopt has another."""
+    return "crm"
+
+
+@pytest.fixture
+async def crm(cluster: Cluster, source: str) -> AsyncIterator[Crm]:
+    """A fresh clone of the migrated template of *source*, with nobody's data in it."""
+    async with cloned(cluster, source) as database:
         owner = await asyncpg.connect(cluster.owner_url(database))
         try:
             crm = Crm(cluster, database, owner)

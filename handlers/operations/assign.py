@@ -115,10 +115,11 @@ async def _assign(
         now=contact.now,
     )
     session_id = None if session is None else session["session_id"]
-    if session is not None and session["agent_id"] != after.agent_id:
-        part = {"session_id": session_id, "agent_id": after.agent_id, "now": contact.now}
-        for statement in (HAND_OVER_SESSION, LEAVE_SESSION, JOIN_SESSION):
-            await call.db.all(statement, **part)
+    if session is not None:
+        # An agent who is the current one already may still lack in the conversation's own history.
+        handed_over = session["agent_id"] != after.agent_id
+        for statement in (*([HAND_OVER_SESSION] if handed_over else []), LEAVE_SESSION, JOIN_SESSION):
+            await call.db.all(statement, session_id=session_id, agent_id=after.agent_id, now=contact.now)
     former = before.agent_id or (session and session["agent_id"])
     await tell_timeline(
         call,

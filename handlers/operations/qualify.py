@@ -5,7 +5,7 @@ import json
 from decimal import Decimal
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from handlers.operations.contact import LockedContact, bump_version, lock_contact, tell_timeline
 from handlers.tenants import TenantSettings, settings_of
@@ -20,6 +20,8 @@ GET_DECISION = query("operations/get_decision")
 SUPERSEDE_DECISION = query("operations/supersede_decision")
 ADD_DECISION = query("operations/add_decision")
 SET_CUSTOM_FIELD = query("operations/set_custom_field")
+CLEAR_CUSTOM_FIELD = query("operations/clear_custom_field")
+GET_SOURCES = query("operations/get_sources")
 
 PARTS = ("budget", "authority", "need", "timeline")
 # With less than half of the weight known, a score suggests nothing.
@@ -37,6 +39,10 @@ class BantScores(Arguments):
     need: _Score = None
     timeline: _Score = None
 
+    def known(self) -> dict[str, int]:
+        """Return the parts that are given."""
+        return {part: value for part in PARTS if (value := getattr(self, part)) is not None}
+
 
 class QualifyLeadArguments(WriteArguments):
     """The decision."""
@@ -45,7 +51,9 @@ class QualifyLeadArguments(WriteArguments):
     status: Annotated[Status, Field(description="The decision.")]
     reason: Annotated[LongText, Field(description="Why, for whoever reads it later.")] = None
     bant_scores: Annotated[
-        BantScores | None, Field(description="Budget, authority, need, timeline: 0 to 10 each, only what is known.")
+        BantScores | None,
+        AfterValidator(lambda scores: scores if scores is not None and scores.known() else None),
+        Field(description="Budget, authority, need, timeline: 0 to 10 each, only what is known."),
     ] = None
 
 
@@ -108,24 +116,25 @@ async def qualify_lead(call: Call, arguments: QualifyLeadArguments) -> Qualified
     settings = await settings_of(call)
     row = await call.db.first(GET_DECISION, contact_id=contact.contact_id)
     before = _UNDECIDED if row is None else _decision(row)
-    after, completeness = _decided(arguments, settings)
+    said = _said(arguments, _weights(settings))
+    changed = _is_new(said, before)
+    after = said if changed else before
+    version = await _decide(call, contact, before, after) if changed else contact.version
+    completeness = _completeness(after, _weights(settings))
     suggested = _suggested(after.score, completeness, settings)
-    # To say again what is so, without new reasons or scores, changes nothing.
-    changed = after != before and (arguments.status != before.status or _says_more(arguments))
-    version = await _decide(call, contact, after) if changed else contact.version
     return QualifiedLead(
         contact_id=contact.contact_id,
         changed=changed,
         version=version,
         before=before,
-        after=after if changed else before,
+        after=after,
         completeness=completeness,
         suggested_status=suggested,
         warnings=_warnings(arguments.status, suggested, after.score),
     )
 
 
-async def _decide(call: Call, contact: LockedContact, after: Decision) -> int:
+async def _decide(call: Call, contact: LockedContact, before: Decision, after: Decision) -> int:
     """Write the decision as our own history and as the CRM's custom fields, and return the contact's version."""
     await call.db.all(SUPERSEDE_DECISION, contact_id=contact.contact_id, now=contact.now)
     await call.db.all(
@@ -142,8 +151,7 @@ async def _decide(call: Call, contact: LockedContact, after: Decision) -> int:
     fields = {"lead_qualified": str(after.status == "qualified").lower()}
     if after.score is not None:
         fields["lead_score"] = f"{after.score:g}"
-    for key, value in fields.items():
-        await call.db.all(SET_CUSTOM_FIELD, contact_id=contact.contact_id, key=key, value=value, now=contact.now)
+    await _set_custom_fields(call, contact, before, fields)
     await tell_timeline(
         call,
         contact,
@@ -157,27 +165,50 @@ async def _decide(call: Call, contact: LockedContact, after: Decision) -> int:
     return await bump_version(call, contact)
 
 
-def _says_more(arguments: QualifyLeadArguments) -> bool:
-    scores = arguments.bant_scores
-    return arguments.reason is not None or (
-        scores is not None and any(getattr(scores, part) is not None for part in PARTS)
-    )
+async def _set_custom_fields(call: Call, contact: LockedContact, before: Decision, fields: dict[str, str]) -> None:
+    """Write the decision where the CRM's own screens look for it; an adopted CRM may keep no such fields."""
+    sources = await call.db.first(GET_SOURCES)
+    if sources is None or not sources["keeps_custom_fields"]:
+        return
+    if before.score is not None and "lead_score" not in fields:
+        # It was the former decision's; one that the CRM found by itself stays.
+        await call.db.all(CLEAR_CUSTOM_FIELD, contact_id=contact.contact_id, key="lead_score", now=contact.now)
+    for key, value in fields.items():
+        await call.db.all(SET_CUSTOM_FIELD, contact_id=contact.contact_id, key=key, value=value, now=contact.now)
 
 
-def _decided(arguments: QualifyLeadArguments, settings: TenantSettings) -> tuple[Decision, float]:
-    scores = arguments.bant_scores or BantScores()
-    weights = {part: float((settings.bant_weights or {}).get(part, 1.0)) for part in PARTS}  # type: ignore[call-overload]
-    known = {part: value for part in PARTS if (value := getattr(scores, part)) is not None}
-    known_weight, weight = sum(weights[part] for part in known), sum(weights.values())
-    score = sum(weights[part] * known[part] for part in known) / known_weight if known_weight else None
-    decision = Decision(
+def _weights(settings: TenantSettings) -> dict[str, float]:
+    return {part: float((settings.bant_weights or {}).get(part, 1.0)) for part in PARTS}  # type: ignore[call-overload]
+
+
+def _said(arguments: QualifyLeadArguments, weights: dict[str, float]) -> Decision:
+    """Return the decision as the caller says it, with its score."""
+    known = arguments.bant_scores.known() if arguments.bant_scores is not None else {}
+    weight = sum(weights[part] for part in known)
+    score = sum(weights[part] * known[part] for part in known) / weight if weight else None
+    return Decision(
         status=arguments.status,
         reason=arguments.reason,
         **{part: known.get(part) for part in PARTS},
         score=None if score is None else round(score, 2),
         weights_version=_weights_version(weights) if known else None,
     )
-    return decision, round(known_weight / weight, 4) if weight else 0.0
+
+
+def _is_new(said: Decision, before: Decision) -> bool:
+    """Tell whether anything is said that does not stand already; what is left out says nothing."""
+    return any(
+        value is not None and value != getattr(before, name)
+        for name, value in said
+        # The mean of fewer parts is another one, and no news.
+        if name != "score"
+    )
+
+
+def _completeness(decision: Decision, weights: dict[str, float]) -> float:
+    known = sum(weights[part] for part in PARTS if getattr(decision, part) is not None)
+    weight = sum(weights.values())
+    return round(known / weight, 4) if weight else 0.0
 
 
 def _weights_version(weights: dict[str, float]) -> str:

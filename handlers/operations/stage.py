@@ -52,7 +52,7 @@ class UpdatedStage(WriteResult):
 
     def text(self) -> str:
         """Return the move in words."""
-        if not self.changed:
+        if self.direction == "same":
             first = f"The contact was already in {self.after.stage_name} ({self.after.stage_id})."
         else:
             origin = f"from {self.before.stage_name} " if self.before.stage_name else ""
@@ -78,31 +78,36 @@ async def update_pipeline_stage(call: Call, arguments: UpdateStageArguments) -> 
     stages = await call.db.all(LIST_PIPELINE_STAGES, pipeline_id=arguments.pipeline_id)
     target = _target(stages, arguments)
     current = await call.db.first(GET_OPEN_STAGE, contact_id=contact.contact_id, pipeline_id=arguments.pipeline_id)
-    changed = current is None or current["stage_id"] != target["stage_id"]
-    version = await _move(call, contact, arguments, current, target) if changed else contact.version
+    moved = current is None or current["stage_id"] != target["stage_id"]
+    # Nothing in the CRM keeps a contact from standing in several stages at once; whoever moves it tidies up.
+    changed = moved or (current is not None and current["open_stages"] > 1)
+    if moved:
+        await _move(call, contact, arguments, current, target)
+    elif changed:
+        await _leave(call, contact, arguments.pipeline_id, kept=current)
     return UpdatedStage(
         contact_id=contact.contact_id,
         changed=changed,
-        version=version,
+        version=await bump_version(call, contact) if changed else contact.version,
         pipeline_id=arguments.pipeline_id,
         before=_NOWHERE if current is None else _standing(current),
         after=_standing(target),
         direction=_direction(current, target),
         skipped_stages=_skipped(stages, current, target),
-        seconds_in_previous_stage=_seconds(current, contact.now) if changed else None,
-        warnings=_warnings(target),
+        seconds_in_previous_stage=_seconds(current, contact.now) if moved else None,
+        warnings=_warnings(current, target),
     )
 
 
 async def _move(
     call: Call, contact: LockedContact, arguments: UpdateStageArguments, current: Row | None, target: Row
-) -> int:
+) -> None:
     """Write what the CRM itself writes: the history, and an event whose consumer makes the timeline entry."""
-    where = {"contact_id": contact.contact_id, "pipeline_id": arguments.pipeline_id}
-    await call.db.all(LEAVE_STAGE, **where, now=contact.now)
+    await _leave(call, contact, arguments.pipeline_id, kept=None)
     await call.db.all(
         ENTER_STAGE,
-        **where,
+        contact_id=contact.contact_id,
+        pipeline_id=arguments.pipeline_id,
         stage_id=target["stage_id"],
         notes=arguments.notes,
         metadata={"changed_by": call.caller.user_id, "integration": "crm-mcp"},
@@ -116,7 +121,17 @@ async def _move(
         project_id=contact.project_id,
         now=contact.now,
     )
-    return await bump_version(call, contact)
+
+
+async def _leave(call: Call, contact: LockedContact, pipeline_id: UUID, *, kept: Row | None) -> None:
+    """Close every open stage but the one that is *kept*."""
+    await call.db.all(
+        LEAVE_STAGE,
+        contact_id=contact.contact_id,
+        pipeline_id=pipeline_id,
+        kept=None if kept is None else kept["history_id"],
+        now=contact.now,
+    )
 
 
 def _event(
@@ -132,10 +147,18 @@ def _event(
         "NewStatusName": target["stage_name"],
         "TenantID": call.caller.tenant_id,
         "ProjectID": str(contact.project_id),
-        "ChangedBy": call.caller.user_id,
+        "ChangedBy": _id_or_none(call.caller.user_id),
         "Reason": arguments.notes or "",
         "ChangedAt": contact.now.isoformat(),
     }
+
+
+def _id_or_none(user_id: str) -> str | None:
+    """Return a user's id as the CRM reads it: where it is no UUID, its consumer could not read the whole event."""
+    try:
+        return str(UUID(user_id))
+    except ValueError:
+        return None
 
 
 def _target(stages: Sequence[Row], arguments: UpdateStageArguments) -> Row:
@@ -176,26 +199,35 @@ def _direction(current: Row | None, target: Row) -> Literal["entered", "forward"
         return "entered"
     if current["stage_id"] == target["stage_id"]:
         return "same"
-    return "forward" if target["position"] >= current["position"] else "backward"
+    return "forward" if _place(target) > _place(current) else "backward"
 
 
 def _skipped(stages: Sequence[Row], current: Row | None, target: Row) -> list[str]:
     """Return the active stages between the two in board order; from nowhere one may enter anywhere."""
     if current is None or current["position"] is None:
         return []
-    low, high = sorted((current["position"], target["position"]))
+    low, high = sorted((_place(current), _place(target)))
     return [
         stage["stage_name"]
         for stage in stages
-        if stage["active"] and stage["type"] != "closed" and low < stage["position"] < high
+        if stage["active"] and stage["type"] != "closed" and low < _place(stage) < high
     ]
+
+
+def _place(stage: Row) -> tuple[int, UUID]:
+    """Return where a stage stands on the board; the CRM gives many the same position."""
+    return stage["position"], stage["stage_id"]
 
 
 def _seconds(current: Row | None, now: datetime) -> int | None:
     return None if current is None else max(0, int((now - current["entered_at"]).total_seconds()))
 
 
-def _warnings(target: Row) -> list[str]:
-    if target["type"] != "closed" or target["outcome"] is not None:
-        return []
-    return [f"The stage {target['stage_name']} is closed, but nothing says whether it means won or lost."]
+def _warnings(current: Row | None, target: Row) -> list[str]:
+    warnings = []
+    if current is not None and current["open_stages"] > 1:
+        warnings.append(f"The contact stood in {current['open_stages']} stages of this pipeline at once; in one now.")
+    if target["type"] == "closed" and target["outcome"] is None:
+        name = target["stage_name"]
+        warnings.append(f"The stage {name} is closed, but nothing says whether it means won or lost.")
+    return warnings

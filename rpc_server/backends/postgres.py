@@ -7,8 +7,8 @@ that hands the connection to another after each transaction.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -122,7 +122,7 @@ class Postgres:
             raise _unavailable("cannot be reached") from error
 
     async def give_back(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", statement: str) -> None:
-        """End the transaction and return the connection, also when the caller is being cancelled."""
+        """End the transaction, unless it has ended (""), and return the connection, also when being cancelled."""
         ending = asyncio.ensure_future(self._end(connection, statement))
         self._closing.add(ending)
         ending.add_done_callback(self._closing.discard)
@@ -130,19 +130,23 @@ class Postgres:
 
     async def _end(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", statement: str) -> None:
         try:
-            await connection.execute(statement, timeout=_ROLLBACK_SECONDS)
+            if statement:
+                await connection.execute(statement, timeout=_ROLLBACK_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it was, this connection is not to be used again
             logger.warning("connection dropped", error=type(error).__name__)
             with suppress(asyncpg.InterfaceError):  # a lost one has left the pool by itself
                 connection.terminate()
         finally:
-            await self._pool.release(connection)
+            # Lost at this very moment, it may go back by itself first, and the pool would complain.
+            with suppress(asyncpg.InternalClientError):
+                await self._pool.release(connection)
 
 
 class Snapshot:
     """One read-only transaction of one tenant: all its statements see the same moment."""
 
     opening = "begin isolation level repeatable read read only; set local role mcp_reader"
+    too_slow = "Ask for a shorter period or fewer agents."
 
     def __init__(self, postgres: Postgres, tenant_id: str, deadline: Callable[[], float | None]) -> None:
         self._postgres = postgres
@@ -155,33 +159,10 @@ class Snapshot:
         """Return all rows of *query*; statements asked for at the same time run one after the other."""
         values = query.bind(parameters)
         async with self._turn:
-            return await self._run(query, values)
-
-    async def _run(self, query: Query, values: list[Any]) -> Sequence[Row]:
-        connection = self._connection
-        try:
-            if connection is None:
-                connection = await self._begin()
-            rows: Sequence[Any] = await connection.fetch(query.text, *values)
-            return rows
-        except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
-            raise TransactionLost(query.name) from error
-        except asyncpg.LockNotAvailableError as error:
-            logger.warning("lock not available", query=query.name)
-            raise DeadlineExceeded(
-                "Another change of the same thing is still running. Call again in a moment, with the same arguments."
-            ) from error
-        except asyncpg.QueryCanceledError as error:
-            logger.warning("statement cancelled", query=query.name)
-            raise DeadlineExceeded(
-                "The CRM database did not finish in time. Ask for a shorter period or fewer agents."
-            ) from error
-        except (*_UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            # The driver uses InterfaceError both for a lost connection and for our own mistakes.
-            if isinstance(error, asyncpg.InterfaceError) and not _is_lost(self._connection):
-                raise
-            logger.warning("connection lost", query=query.name, error=type(error).__name__)
-            raise _unavailable("went away during the call") from error
+            with self._translated(query.name):
+                connection = self._connection or await self._begin()
+                rows: Sequence[Any] = await connection.fetch(query.text, *values)
+                return rows
 
     async def first(self, query: Query, /, **parameters: Any) -> Row | None:
         """Return the first row of *query*, or None."""
@@ -204,6 +185,29 @@ class Snapshot:
         )
         return connection
 
+    @contextmanager
+    def _translated(self, name: str) -> Iterator[None]:
+        """Turn what PostgreSQL or the driver says of the statement *name* into errors of ours."""
+        try:
+            yield
+        except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
+            raise TransactionLost(name) from error
+        except asyncpg.LockNotAvailableError as error:
+            logger.warning("lock not available", query=name)
+            raise DeadlineExceeded(
+                "Another change of the same thing is still running. Call again in a moment, with the same arguments.",
+                retry_after=2,
+            ) from error
+        except asyncpg.QueryCanceledError as error:
+            logger.warning("statement cancelled", query=name)
+            raise DeadlineExceeded(f"The CRM database did not finish in time. {self.too_slow}") from error
+        except (*_UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            # The driver uses InterfaceError both for a lost connection and for our own mistakes.
+            if isinstance(error, asyncpg.InterfaceError) and not _is_lost(self._connection):
+                raise
+            logger.warning("connection lost", query=name, error=type(error).__name__)
+            raise _unavailable("went away during the call") from error
+
     def _seconds_left(self) -> float:
         deadline = self._deadline()
         if deadline is None:
@@ -219,6 +223,8 @@ class Transaction(Snapshot):
         "begin isolation level read committed read write; set local role mcp_writer;"
         f" set local lock_timeout = '{_LOCK_SECONDS}s'"
     )
+    too_slow = "Nothing was changed. Call again in a moment."
+    _committed = False
 
     async def mark(self) -> None:
         """Mark the point to which `undo` goes back."""
@@ -230,8 +236,9 @@ class Transaction(Snapshot):
 
     async def commit(self) -> None:
         """Make it so. Where PostgreSQL goes away right now, nobody knows whether it did: the error says that."""
+        assert self._connection is not None
         try:
-            done = await self._control("commit")
+            done = await self._connection.execute("commit")
         except (*_UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError) as error:
             logger.warning("connection lost at commit", error=type(error).__name__)
             raise DependencyUnavailable(
@@ -241,10 +248,16 @@ class Transaction(Snapshot):
             ) from error
         if done != "COMMIT":
             raise RuntimeError(f"commit ended in {done}")
+        self._committed = True
 
-    async def _control(self, statement: str) -> str:
-        connection = self._connection or await self._begin()
-        return await connection.execute(statement)
+    async def end(self, statement: str) -> None:
+        """Give the connection back; after a commit there is nothing left to undo."""
+        await super().end("" if self._committed else statement)
+
+    async def _control(self, statement: str) -> None:
+        with self._translated(statement):
+            connection = self._connection or await self._begin()
+            await connection.execute(statement)
 
 
 def _is_lost(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None") -> bool:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import orjson
 import structlog
 
-from rpc_server.contract.query import WritableDatabase, query
+from rpc_server.contract.errors import DependencyUnavailable
+from rpc_server.contract.query import TransactionLost, WritableDatabase, query
 from rpc_server.contract.tool import Call
 
 ADD_AUDIT_ENTRY = query("writes/add_audit_entry")
@@ -18,6 +19,8 @@ ADD_AUDIT_ENTRY = query("writes/add_audit_entry")
 _FREE_TEXT = frozenset({"reason", "notes"})
 _MAX_WAITING = 1000
 _WRITE_SECONDS = 10.0
+# Seconds between attempts to write an entry; others wait meanwhile.
+_PAUSES = (0.1, 0.4)
 
 logger = structlog.get_logger("audit")
 
@@ -48,7 +51,12 @@ def entry(call: Call, outcome: str, **facts: Any) -> dict[str, Any]:
 
 def digest(value: Any) -> bytes:
     """Return the SHA-256 of a JSON value in its canonical form: keys sorted, no white space."""
-    return hashlib.sha256(orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)).digest()
+    try:
+        canonical = orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        # Integers beyond 64 bits and lone surrogates; no arguments that a tool takes.
+        canonical = repr(value).encode(errors="surrogatepass")
+    return hashlib.sha256(canonical).digest()
 
 
 def without_text(state: Any) -> Any:
@@ -108,6 +116,15 @@ class AuditTrail:
 
     async def _write(self, tenant_id: str, noted: dict[str, Any]) -> None:
         deadline = asyncio.get_running_loop().time() + _WRITE_SECONDS
-        async with self._writer.transaction(tenant_id, lambda: deadline) as database:
-            await database.first(ADD_AUDIT_ENTRY, entry=noted)
-            await database.commit()
+        for pause in (*_PAUSES, None):
+            async with self._writer.transaction(tenant_id, lambda: deadline) as database:
+                try:
+                    await database.first(ADD_AUDIT_ENTRY, entry=noted)
+                except (TransactionLost, DependencyUnavailable):
+                    if pause is None:
+                        raise
+                else:
+                    # Not tried again where this fails: the entry may stand already.
+                    await database.commit()
+                    return
+            await asyncio.sleep(pause)

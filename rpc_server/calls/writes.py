@@ -57,7 +57,8 @@ class Writes:
                 logger.info("transaction lost", tool=call.tool.name, query=str(lost), attempt=attempt)
                 await asyncio.sleep(0.01 * 2**attempt)
         raise DeadlineExceeded(
-            "Too many changes of the same thing at once; this one was not made. Call again in a moment."
+            "Too many changes of the same thing at once; this one was not made. Call again in a moment.",
+            retry_after=2,
         )
 
     async def _attempt(self, call: Call) -> WriteResult:
@@ -132,9 +133,11 @@ class Writes:
     async def _forget(self, tenant_id: str) -> None:
         before = datetime.now(UTC) - timedelta(hours=_KEPT_HOURS)
         deadline = asyncio.get_running_loop().time() + _CLOSING_SECONDS
-        async with self._writer.transaction(tenant_id, lambda: deadline) as database:
-            await database.all(FORGET_KEYS, before=before)
-            await database.commit()
+        forgotten = True
+        while forgotten:
+            async with self._writer.transaction(tenant_id, lambda: deadline) as database:
+                forgotten = bool(await database.all(FORGET_KEYS, before=before))
+                await database.commit()
 
     def _keep(self, task: asyncio.Task[Any]) -> asyncio.Task[Any]:
         """Hold on to a task until it ends, and look at its exception where nobody else does."""

@@ -18,7 +18,16 @@ select current_user as login,
           join pg_namespace n on n.oid = c.relnamespace
          where n.nspname in ('public', 'mcp', 'mcp_store')
            and c.relkind in ('r', 'v', 'p')
-           and has_table_privilege(c.oid, 'select')) as reads_by_itself
+           and has_table_privilege(c.oid, 'select')) as reads_by_itself,
+       (select count(*) > 0
+          from pg_roles o
+          join pg_class c on c.relnamespace = 'public'::regnamespace
+         where o.rolname = 'mcp_owner'
+           and c.relkind in ('r', 'p')
+           and c.relrowsecurity
+           and has_table_privilege(o.oid, c.oid, 'select')
+           and not (o.rolsuper or o.rolbypassrls)
+           and (c.relforcerowsecurity or not pg_has_role(o.oid, c.relowner, 'usage'))) as rows_are_hidden
   from pg_roles r
  where r.rolname = current_user
 """
@@ -42,6 +51,11 @@ async def warnings_about_login(url: str) -> list[str]:
         raise CommandFailed(
             f"The database is not ready for the login {found['login']}. With DATABASE_OWNER_URL and DATABASE_URL set, "
             "run: python -m rpc_server migrate."
+        )
+    if found["rows_are_hidden"]:
+        raise CommandFailed(
+            "Row-level security hides the CRM's rows from mcp_owner, who owns the views, so every figure would be 0. "
+            'Let a superuser run "alter role mcp_owner bypassrls".'
         )
     if found["sees_everything"] or found["makes_things"] or found["reads_by_itself"]:
         return [

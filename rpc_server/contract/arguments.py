@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -46,7 +46,7 @@ def validated(model: type[Arguments], raw: Any) -> Arguments:
 def _problem(model: type[Arguments], detail: ErrorDetails) -> FieldProblem:
     path = ".".join(str(part)[:80] for part in detail["loc"]) or "arguments"
     if detail["type"] == "extra_forbidden":
-        return _unknown(model, path)
+        return _unknown(_model_at(model, detail["loc"][:-1]), path)
     if detail["type"] == "missing":
         return FieldProblem(path, "is required")
     describe = _DESCRIBED.get(detail["type"])
@@ -55,9 +55,21 @@ def _problem(model: type[Arguments], detail: ErrorDetails) -> FieldProblem:
     return describe(path, detail.get("input"), detail.get("ctx", {}))
 
 
-def _unknown(model: type[Arguments], path: str) -> FieldProblem:
+def _model_at(model: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel]:
+    """Return the model of the object within the arguments to which *path* leads."""
+    for name in path:
+        kind = model.model_fields[str(name)].annotation
+        model = next(part for part in (kind, *get_args(kind)) if _is_model(part))
+    return model
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _unknown(model: type[BaseModel], path: str) -> FieldProblem:
     known = tuple(model.model_fields)
-    close = get_close_matches(path, known, n=1, cutoff=0.75)
+    close = get_close_matches(path.rpartition(".")[2], known, n=1, cutoff=0.75)
     problem = f"is not an argument of this tool{f' (did you mean {close[0]}?)' if close else ''}"
     return FieldProblem(path, problem, allowed=known) if known else FieldProblem(path, f"{problem}, which takes none")
 

@@ -173,6 +173,15 @@ select a.tenant_id,
   with cascaded check option;
 alter view mcp.assignments alter column tenant_id set default nullif(current_setting('mcp.tenant_id', true), '');
 
+-- The current decision on each contact that has one, wherever it was made.
+create view mcp.decisions with (security_barrier) as
+select q.contact_id,
+       q.status,
+       q.decided_at
+  from mcp_store.qualifications q
+ where q.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
+   and q.superseded_at is null;
+
 -- A lead: not deleted and, where the tenant names a lead tag, bearing it.
 -- Its decision and its owner are looked up only by queries that ask for them. The owner is
 -- who it was assigned to, else the last agent listed in its latest conversation.
@@ -331,7 +340,8 @@ select tenant.id is not null
              where r.tenant_id = tenant.id
                and r.deleted_at is null
              order by r.rated_at
-             limit 1) is true as has_ratings
+             limit 1) is true as has_ratings,
+       true as keeps_custom_fields
   from (select nullif(current_setting('mcp.tenant_id', true), '') as id) tenant
  where tenant.id is not null;
 
@@ -349,13 +359,16 @@ select e.tenant_id,
        e.payload,
        e.triggered_by,
        e.integration_source,
+       e.visible_to_client,
        e.occurred_at,
        e.created_at
   from public.contact_events e
  where e.tenant_id = nullif(current_setting('mcp.tenant_id', true), '')
    and e.deleted_at is null
   with cascaded check option;
-alter view mcp.timeline alter column tenant_id set default nullif(current_setting('mcp.tenant_id', true), '');
+-- Reasons and notes are for colleagues.
+alter view mcp.timeline alter column tenant_id set default nullif(current_setting('mcp.tenant_id', true), ''),
+                        alter column visible_to_client set default false;
 
 grant select on all tables in schema mcp to mcp_reader, mcp_writer;
 revoke all on all functions in schema mcp from public;

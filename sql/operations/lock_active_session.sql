@@ -10,4 +10,4 @@ select s.id as session_id,
    and s.status = 'active'
  order by s.started_at desc, s.id desc
  limit 1
-   for update
+   for no key update

@@ -19,11 +19,17 @@ class Front:
         self.trap: Trap | None = None
         self.url = ""
         self._port = port
+        self._clients: set[StreamWriter] = set()
+
+    def cut(self) -> None:
+        """Cut all connections; what was replied and is not passed on yet is lost."""
+        for client in self._clients:
+            client.transport.abort()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["Front"]:
         """Pass connections on while the block runs."""
-        async with listening(lambda serve: asyncio.start_server(serve, "127.0.0.1"), self._serve) as server:
+        async with listening(lambda serve: asyncio.start_server(serve, "127.0.0.1", 0), self._serve) as server:
             self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             yield self
 
@@ -31,9 +37,11 @@ class Front:
         if (port := self._port()) is None:
             return
         server = await asyncio.open_connection("127.0.0.1", port)
-        await relay(
-            self._pass(reader, server[1]), self._pass_reply(server[0], writer), writers=(writer, server[1])
-        )
+        self._clients.add(writer)
+        try:
+            await relay(self._pass(reader, server[1]), self._pass_reply(server[0], writer), writers=(writer, server[1]))
+        finally:
+            self._clients.discard(writer)
 
     async def _pass(self, reader: StreamReader, writer: StreamWriter) -> None:
         while data := await reader.read(_CHUNK):
@@ -41,10 +49,10 @@ class Front:
             await writer.drain()
 
     async def _pass_reply(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """Pass the reply on, unless the trap springs as it comes."""
+        """Pass the reply on, unless it tells of success and the trap waits for that."""
         first = await reader.read(_CHUNK)
-        trap, self.trap = self.trap, None
-        if trap is not None and first:
+        if self.trap is not None and first.startswith(b"HTTP/1.1 200 "):
+            trap, self.trap = self.trap, None
             await trap.spring(None)
             return
         writer.write(first)

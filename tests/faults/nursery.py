@@ -1,15 +1,53 @@
 """Forks servers: each is `python -m rpc_server serve` after its imports, which take a second of their own.
 
-For each line on standard input, the path of a file for the output, it forks one and prints its pid.
-At the end of the input it takes its servers along.
+Each line on standard input is a JSON object, the environment of one server and the file for its output;
+the answer is its pid. At the end of the input the nursery takes its servers along.
 """
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from rpc_server.__main__ import app
+from rpc_server.settings import ROOT
+
+
+class Nursery:
+    """The process that forks, seen from the tests."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def fork(self, output: Path, environment: dict[str, str]) -> int:
+        """Start a server with nothing but *environment*, and return its pid; it waits for nobody to reap it."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        print(json.dumps({"output": str(output), "environment": environment}), file=self._process.stdin, flush=True)
+        return int(self._process.stdout.readline())
+
+
+@contextmanager
+def open_nursery() -> Iterator[Nursery]:
+    """Give a nursery; none of its servers outlives the block, nor this process."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.nursery"],
+        cwd=ROOT,
+        env={"PATH": os.defpath},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield Nursery(process)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def main() -> None:
@@ -19,7 +57,7 @@ def main() -> None:
         _reap()
         pid = os.fork()
         if pid == 0:
-            _become_server(line.strip())
+            _become_server(**json.loads(line))
         print(pid, flush=True)
     os.killpg(0, signal.SIGKILL)
 
@@ -32,10 +70,12 @@ def _reap() -> None:
         return
 
 
-def _become_server(output: str) -> None:
-    for descriptor, path, flags in ((0, os.devnull, os.O_RDONLY), (1, output, os.O_WRONLY | os.O_CREAT)):
+def _become_server(output: str, environment: dict[str, str]) -> None:
+    for descriptor, path, flags in ((0, os.devnull, os.O_RDONLY), (1, output, os.O_WRONLY)):
         os.dup2(os.open(path, flags), descriptor)
     os.dup2(1, 2)
+    os.environ.clear()
+    os.environ.update(environment)
     app(["serve"])
 
 

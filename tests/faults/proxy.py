@@ -35,6 +35,13 @@ class Proxy:
         self.folder = folder
         self.trap: Trap | None = None
         self._admin_url = admin_url
+        self._links: list[Link] = []
+
+    def cut(self) -> None:
+        """Close all connections, to both sides; what was passed on before still arrives."""
+        for link in self._links:
+            link.server[1].close()
+            link.backend[1].close()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["Proxy"]:
@@ -45,7 +52,11 @@ class Proxy:
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         link = Link((reader, writer), await connect_to(self._admin_url))
-        await relay(self._pass_requests(link), self._pass_answers(link), writers=(writer, link.backend[1]))
+        self._links.append(link)
+        try:
+            await relay(self._pass_requests(link), self._pass_answers(link), writers=(writer, link.backend[1]))
+        finally:
+            self._links.remove(link)
 
     async def _pass_requests(self, link: Link) -> None:
         reader, writer = link.server[0], link.backend[1]
@@ -69,9 +80,10 @@ class Proxy:
             return await trap.spring(link.pid)
         if statement is not None:
             link.unanswered.append(trap)
-        await _write(link.backend[1], request)
+        link.backend[1].write(request)
         if trap is not None and trap.stop.moment is Moment.PASSED_ON:
             return await trap.spring(link.pid)
+        await link.backend[1].drain()
         return True
 
     async def _pass_answers(self, link: Link) -> None:
@@ -88,11 +100,13 @@ class Proxy:
         trap = link.unanswered[0] if link.unanswered else None
         moment = None if trap is None else trap.stop.moment
         if moment is not Moment.DONE:
-            await _write(link.server[1], message.raw)
+            link.server[1].write(message.raw)
         if message.kind == wire.READY and link.unanswered:
             link.unanswered.popleft()
             if trap is not None and moment in (Moment.DONE, Moment.ANSWERED):
+                # At once: nothing that the server says to this may get through.
                 return await trap.spring(link.pid)
+        await link.server[1].drain()
         return True
 
     def _trap_at(self, link: Link, statement: str) -> Trap | None:
@@ -106,8 +120,3 @@ class Proxy:
             trap = None
         link.transaction.add(statement)
         return trap
-
-
-async def _write(writer: StreamWriter, data: bytes) -> None:
-    writer.write(data)
-    await writer.drain()

@@ -22,7 +22,8 @@ async def listening(
         assert task is not None
         serving.add(task)
         try:
-            with suppress(OSError, IncompleteReadError):
+            # Cancelled only by us, and the streams of Python 3.11 complain of tasks that were.
+            with suppress(OSError, IncompleteReadError, asyncio.CancelledError):
                 await serve(reader, writer)
         finally:
             serving.discard(task)
@@ -44,11 +45,11 @@ async def relay(*directions: Coroutine[Any, Any, None], writers: Sequence[Stream
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        for writer in writers:
+            writer.close()
         for task in tasks:
             task.cancel()
         endings = await asyncio.gather(*tasks, return_exceptions=True)
-        for writer in writers:
-            writer.close()
     for ending in endings:
         if isinstance(ending, Exception) and not isinstance(ending, OSError | IncompleteReadError):
             raise ending

@@ -1,7 +1,7 @@
 """A moment to wait for, and what to do when it comes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -27,8 +27,8 @@ class Stop:
     within: str = ""
 
 
-# Strikes at the backend of that process id, or at all of them where it is None.
-Strike = Callable[[int | None], Awaitable[None]]
+# Strikes at once at the backend of that process id, or at all of them where it is None; over when the future is.
+Strike = Callable[[int | None], "asyncio.Future[None]"]
 
 
 class Trap:
@@ -47,7 +47,7 @@ class Trap:
 
     async def spring(self, backend: int | None) -> bool:
         """Strike, and tell whether the connection still stands; a cancelled caller does not cancel the strike."""
-        striking = asyncio.ensure_future(self._strike(backend))
+        striking = self._strike(backend)
         striking.add_done_callback(self._report)
         await asyncio.shield(striking)
         return not self._cuts

@@ -27,7 +27,10 @@ async def acting(connection: Connection, tenant: str | None, role: str = "mcp_re
 
 
 async def views(connection: Connection, role: str = "mcp_writer", privilege: str = "SELECT") -> list[str]:
-    """Return the names of the views in the schema mcp of which a role may use any column."""
+    """Return the names of the views in the schema mcp of which a role may use any column.
+
+    Without those over nothing, which an adopted CRM has where it lacks a table.
+    """
     rows = await connection.fetch(
         """
         select c.relname
@@ -35,6 +38,7 @@ async def views(connection: Connection, role: str = "mcp_writer", privilege: str
          where c.relnamespace = 'mcp'::regnamespace
            and c.relkind in ('v', 'm')
            and has_any_column_privilege($1, c.oid, $2)
+           and pg_get_viewdef(c.oid) like '% FROM %'
          order by 1
         """,
         role,

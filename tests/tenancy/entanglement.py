@@ -10,7 +10,7 @@ EXILE = Marked("tenant-of-an-exile", 99)
 
 
 async def lure(connection: Connection, mine: Marked, theirs: Marked, now: datetime) -> None:
-    """Let rows of one tenant name agents of others, and leave its last contact without an assignment."""
+    """Let rows of one tenant name agents of others, and leave its last contact to what the CRM itself says of it."""
     session = mine.id("session", 0)
     await connection.execute(
         "update public.sessions set agent_ids = agent_ids || $2::jsonb where id = $1",
@@ -23,6 +23,12 @@ async def lure(connection: Connection, mine: Marked, theirs: Marked, now: dateti
     await connection.execute(
         "update mcp_store.assignments set superseded_at = $2 where id = $1", mine.id("assignment", 2), now
     )
+    await connection.execute(
+        "update mcp_store.qualifications set superseded_at = $2 where id = $1", mine.id("decision", 2), now
+    )
+    field = {"id": mine.id("field", 100), "contact_id": mine.id("contact", 2), "tenant_id": mine.tenant}
+    field |= {"field_key": "lead_qualified", "field_type": "text", "field_value": '"true"', "updated_at": now}
+    await copy(connection, {"public.contact_custom_fields": [field]})
     joined = {"id": EXILE.id("joined"), "session_id": mine.id("session", 1), "agent_id": EXILE.id("agent")}
     await copy(connection, {**company(EXILE), "public.agent_sessions": [{**joined, "joined_at": now}]})
 
@@ -50,7 +56,9 @@ async def entangle(connection: Connection, mine: Marked, theirs: Marked, now: da
                 {"id": theirs.id("rating", 100), **of_contact, **session, "rating": 1, "rated_at": at}
             ],
             "mcp_store.qualifications": [
-                {"id": theirs.id("decision", 100), **of_contact, "status": "unqualified", "decided_at": at}
+                {"id": theirs.id("decision", 100), **of_contact, "status": "unqualified", "decided_at": at},
+                {"id": theirs.id("decision", 101), **of_contact, "status": "unqualified", "decided_at": at}
+                | {"contact_id": mine.id("contact", 2)},
             ],
             "public.contact_custom_fields": [
                 {"id": theirs.id("field", 100), **of_contact, "field_key": "rg", "field_type": "text"}

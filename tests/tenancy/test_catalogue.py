@@ -12,8 +12,8 @@ from tests.tenancy.access import Connection
 from tests.tenancy.conftest import A
 
 READ = (
-    *("agents", "assignments", "audit_log", "contacts", "messages", "pipelines", "qualifications", "ratings"),
-    *("session_agents", "sessions", "settings", "sources", "stage_history", "stages", "timeline"),
+    *("agents", "assignments", "audit_log", "contacts", "decisions", "messages", "pipelines", "qualifications"),
+    *("ratings", "session_agents", "sessions", "settings", "sources", "stage_history", "stages", "timeline"),
 )
 READ_BY_THE_WRITER = ("agent_sessions", "custom_fields", "idempotency_keys", "outbox")
 WRITTEN = {
@@ -211,7 +211,9 @@ async def test_the_roles_enter_one_schema_of_ours_and_the_login_none(owner: Conn
 
 
 async def test_the_roles_have_no_powers(owner: Connection, cluster: Cluster) -> None:
-    powers = "rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication"
+    """Where another database of the server is an adopted one, the views' owner passes by the policies there."""
+    passes_by = "rolbypassrls and rolname <> 'mcp_owner'"
+    powers = f"rolsuper, {passes_by}, rolcreaterole, rolcreatedb, rolreplication"
     rows = await owner.fetch(
         f"select rolname, rolcanlogin, array[{powers}] as powers, rolconfig from pg_roles where rolname = any ($1)",
         [*ROLES, cluster.login],
@@ -221,6 +223,10 @@ async def test_the_roles_have_no_powers(owner: Connection, cluster: Cluster) -> 
         **{role: (False, [False] * 5, None) for role in ROLES},
         cluster.login: (True, [False] * 5, None),
     } == {row["rolname"]: (row["rolcanlogin"], row["powers"], row["rolconfig"]) for row in rows}
+
+
+async def test_no_table_has_policies_to_pass_by(owner: Connection) -> None:
+    assert set() == await found(owner, "select relname from pg_class where relrowsecurity or relforcerowsecurity")
 
 
 async def test_only_the_login_is_a_member_and_inherits_nothing(owner: Connection, cluster: Cluster) -> None:

@@ -11,7 +11,10 @@ async def audit(proceed: Next, call: Call) -> Result:
     """Note refused callers of any tool, and every failed write; a change notes itself where it happens."""
     try:
         return await proceed(call)
-    except ToolError as error:
+    except Exception as error:
         if call.tool.writes or isinstance(error, PermissionDenied):
-            call.note(call.caller.tenant_id, entry(call, error.code))
+            outcome = error.code if isinstance(error, ToolError) else "internal"
+            # Without arguments that were found valid there is nothing more to say.
+            asked = call.arguments and call.arguments.model_dump(mode="json", include={"contact_id", "dry_run"})
+            call.note(call.caller.tenant_id, entry(call, outcome, **asked or {}))
         raise

@@ -1,0 +1,27 @@
+"""Every figure on an adopted database, by the tests that hold it on our own tables."""
+
+import pytest
+
+from tests.adopt.repeated import database_tests
+from tests.conftest import Crm
+from tests.tools import test_figures
+
+AWKWARD = test_figures.test_every_figure_of_an_awkward_world_is_what_plain_counting_finds
+# There are no ratings: what is said of them holds only for our own tables.
+globals().update(
+    database_tests(
+        test_figures,
+        AWKWARD.__name__,
+        "test_satisfaction_is_the_share_of_four_and_five_stars_of_the_last_human_until_then",
+        "test_a_rating_of_a_deleted_conversation_does_not_count",
+        "test_one_rating_of_long_ago_makes_ratings_the_source",
+    )
+)
+
+
+@pytest.mark.parametrize("world", test_figures.WORLDS[:4], ids=str)
+async def test_every_figure_of_an_awkward_world_is_what_plain_counting_finds(
+    crm: Crm, world: tuple[int, str, test_figures.datetime]
+) -> None:
+    """The worlds lose their ratings here, so that satisfaction is the share of positive sentiments."""
+    await AWKWARD(crm, *world)
