@@ -33,6 +33,7 @@ _UNREACHABLE = (
 _ROLLBACK_SECONDS = 5.0
 _STATEMENT_SECONDS = 60.0
 _LOCK_SECONDS = 10
+_IDLE_SECONDS = 60
 
 
 if TYPE_CHECKING:  # the driver's classes are generic for type checkers only
@@ -180,6 +181,8 @@ class Snapshot:
         self._connection = connection = await self._postgres.acquire(seconds)
         await connection.execute(
             f"{self.opening};"
+            # A server that freezes must not keep a tenant's locks.
+            f"set local idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s';"
             f"set local mcp.tenant_id = {quoted(self._tenant_id)};"
             f"set local statement_timeout = {max(1, int(seconds * 1000))}"
         )
