@@ -84,6 +84,10 @@ def bare_update(pool: "asyncpg.Pool[asyncpg.Record]") -> Change:
     return change
 
 
+async def _nothing(connection: object) -> None:
+    """Leave a connection as it is: the tools' pool has no reset either."""
+
+
 async def measure(rounds: int, seconds: float) -> None:
     """Print the rates and their ratio at one and at sixteen callers."""
     settings = Settings()
@@ -99,7 +103,7 @@ async def measure(rounds: int, seconds: float) -> None:
         for callers in (1, 16):
             async with (
                 Postgres(url, size=callers, acquire_seconds=30) as postgres,
-                asyncpg.create_pool(url, min_size=callers, max_size=callers) as pool,
+                asyncpg.create_pool(url, min_size=callers, max_size=callers, reset=_nothing) as pool,
                 Calls(CATALOG, LAYERS, postgres, lambda: datetime.now(UTC)) as calls,
             ):
                 audited, bare = await stage_change(calls), bare_update(pool)

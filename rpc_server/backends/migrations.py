@@ -106,8 +106,8 @@ async def _missing(
     foreign = {row["source"] for row in ledger} - {source}
     if foreign:
         raise MigrationFailed(
-            f"This database was set up from the source {foreign.pop()}, not from {source}; one database has one source. "
-            "The option --adopt chooses it."
+            f"This database was set up from the source {foreign.pop()}, not from {source}; one database has one "
+            "source. The option --adopt chooses it."
         )
     for position, row in enumerate(ledger, start=1):
         if row["number"] != position:

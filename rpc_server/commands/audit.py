@@ -42,7 +42,8 @@ def verify(
     """Check that each entry is chained to the one before it and that none was changed, removed or added.
 
     Prints the last entry's number and hash; keep them elsewhere, and pass the hash as --head next
-    time. Exit status 1 where the chain breaks.
+    time. Exit status 1 where the chain breaks. Uses DATABASE_OWNER_URL, else DATABASE_URL, else the
+    database of a running 'serve --dev'.
     """
     with sentences():
         number, last, kept = asyncio.run(_verify(tenant, head))
@@ -55,7 +56,10 @@ def verify(
 def show(
     tenant: Tenant, last: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the latest entries.")] = 20
 ) -> None:
-    """Show the latest entries, the newest last, one JSON object a line."""
+    """Show the latest entries, the newest last, one JSON object a line.
+
+    Uses DATABASE_OWNER_URL, else DATABASE_URL, else the database of a running 'serve --dev'.
+    """
     with sentences():
         for line in asyncio.run(_latest(tenant, last)):
             typer.echo(line)

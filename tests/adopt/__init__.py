@@ -1,1 +1,1 @@
-"""An existing Ventros CRM database, adopted: the same answers, its tables left as they are, and only listed columns written."""
+"""A Ventros CRM database, adopted: the same answers, its tables as they were, and only listed columns written."""

@@ -1,4 +1,4 @@
-"""Tenants on an adopted database see and change nothing of each other's, by the tests that hold it on our own tables."""
+"""Tenants of an adopted database are kept apart, by the tests that hold it on our own tables."""
 
 from tests.adopt.repeated import database_tests
 from tests.tenancy import test_changes, test_predicates

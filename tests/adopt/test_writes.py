@@ -72,8 +72,8 @@ async def test_exactly_the_listed_columns_are_written(office: Office) -> None:
     for rows in await every_change(office):
         assert not rows.removed
         for table, added in rows.added.items():
-            values = [(table, "INSERT", name, value) for row in added for name, value in row.items()]
-            found |= {(*where, name) for *where, name, value in values if by_itself.get((table, name)) != value}
+            cells = [cell for row in added for cell in row.items()]
+            found |= {(table, "INSERT", name) for name, value in cells if by_itself.get((table, name)) != value}
         for table, changed in rows.changed.items():
             found |= {(table, "UPDATE", name) for news in changed.values() for name in news}
 
@@ -112,19 +112,19 @@ async def test_a_dry_run_writes_nothing_into_the_crm(office: Office) -> None:
 
 async def test_a_move_is_told_as_the_crm_tells_it_and_only_once(office: Office) -> None:
     """The CRM's processor wakes by the notification, and its consumer makes the timeline entry."""
-    heard: list[str] = []
+    heard: asyncio.Queue[str] = asyncio.Queue()
     listener = await asyncpg.connect(office.crm.owner_url)
-    await listener.add_listener("outbox_events", lambda *news: heard.append(str(news[-1])))
+    await listener.add_listener("outbox_events", lambda *news: heard.put_nowait(str(news[-1])))
     async with office.watch() as rows:
         await office.call("update_pipeline_stage", office.move("won", notes="assinou"), user=USER)
-    async with asyncio.timeout(5):
-        while not heard:
-            await asyncio.sleep(0.01)
+    told = [await asyncio.wait_for(heard.get(), 5)]
+    await listener.execute("select")
     await listener.close()
 
     assert "contact_events" not in rows.tables
     event = rows.one("outbox_events")
-    assert [str(event["id"]) for event in await office.rows("outbox_events")] == heard
+    assert [str(event["id"]) for event in await office.rows("outbox_events")] == told
+    assert heard.empty()
     assert (event["status"], event["event_version"], event["tenant_id"]) == ("pending", "v1", office.tenant)
     data = event["event_data"]
     assert set(data) == FIELDS

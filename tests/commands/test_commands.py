@@ -42,6 +42,8 @@ NEEDS = {
     ("demo",): ["DATABASE_OWNER_URL", "DATABASE_URL", "serve --dev"],
     ("tenant", "show"): ["DATABASE_OWNER_URL", "DATABASE_URL", "serve --dev"],
     ("tenant", "set"): ["DATABASE_OWNER_URL", "DATABASE_URL", "serve --dev"],
+    ("audit", "verify"): ["DATABASE_OWNER_URL", "DATABASE_URL", "serve --dev"],
+    ("audit", "show"): ["DATABASE_OWNER_URL", "DATABASE_URL", "serve --dev"],
     ("token",): ["JWT_SECRET", "serve --dev"],
     ("tools",): [],
 }

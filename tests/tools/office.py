@@ -208,6 +208,14 @@ class Office:
             while await self.owner.fetchval(_WAITING) != number:  # noqa: ASYNC110 - only PostgreSQL knows
                 await asyncio.sleep(0.01)
 
+    async def lose_connections(self, number: int = 1000) -> None:
+        """Let the server lose some of its connections, at random, or all."""
+        await self.owner.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'crm-mcp' and datname = current_database() order by random() limit $1",
+            number,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Line:

@@ -25,13 +25,20 @@ tools = pytest.mark.parametrize("tool", TOOLS)
 
 
 class Pause:
-    """Tools of which one makes its change and then does not end until told to."""
+    """Tools of which one makes its change and then does not end until told to, or the block ends."""
 
     def __init__(self, tool: str, seconds: float = 60) -> None:
         self.begun, self.go_on = asyncio.Event(), asyncio.Event()
         paused = replace(CATALOG[tool], run=self._run, timeout_seconds=seconds)
         self.tools: Catalog = {**CATALOG, tool: paused}
         self._tool = CATALOG[tool]
+
+    async def __aenter__(self) -> None:
+        """Begin."""
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Go on, whatever happened."""
+        self.go_on.set()
 
     async def _run(self, call: Call, arguments: Any) -> Result:
         result = await self._tool.run(call, arguments)
@@ -201,7 +208,7 @@ async def test_writers_of_a_contact_queue_and_each_sees_what_the_one_before_did(
 async def test_what_only_refers_to_a_contact_does_not_wait_for_its_change(office: Office, tool: str) -> None:
     """The CRM takes in messages, events and fields of a contact without locking it."""
     pause = Pause(tool)
-    async with office.calling(pause.tools) as line:
+    async with office.calling(pause.tools) as line, pause:
         change = asyncio.create_task(line.call(tool, office.arguments(tool)))
         await pause.begun.wait()
         message = (
@@ -218,7 +225,7 @@ async def test_what_only_refers_to_a_contact_does_not_wait_for_its_change(office
 @tools
 async def test_a_change_that_began_is_made_though_its_caller_went_away(office: Office, tool: str) -> None:
     pause = Pause(tool)
-    async with office.calling(pause.tools) as line:
+    async with office.calling(pause.tools) as line, pause:
         change = asyncio.create_task(line.call(tool, office.arguments(tool, idempotency_key="k")))
         await pause.begun.wait()
         change.cancel()
@@ -249,7 +256,7 @@ async def test_a_change_that_waits_is_made_though_its_caller_went_away(office: O
 async def test_whoever_runs_out_of_time_is_told_that_the_change_may_have_been_made(office: Office, tool: str) -> None:
     pause = Pause(tool, seconds=0.2)
     arguments = office.arguments(tool, idempotency_key="k")
-    async with office.calling(pause.tools) as line:
+    async with office.calling(pause.tools) as line, pause:
         with pytest.raises(DeadlineExceeded, match="may or may not have been done: call again with the same idem"):
             await line.call(tool, arguments)
         pause.go_on.set()
@@ -335,13 +342,10 @@ async def test_a_change_that_loses_again_and_again_is_given_up(office: Office) -
 @pytest.mark.parametrize("dry_run", [False, True])
 async def test_a_connection_that_is_lost_in_the_middle_is_no_incident(office: Office, dry_run: bool) -> None:
     pause = Pause("qualify_lead")
-    async with office.calling(pause.tools) as line:
+    async with office.calling(pause.tools) as line, pause:
         change = asyncio.create_task(line.call("qualify_lead", office.qualification(dry_run=dry_run)))
         await pause.begun.wait()
-        await office.owner.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
-            " where application_name = 'crm-mcp' and datname = current_database()"
-        )
+        await office.lose_connections()
         pause.go_on.set()
         with pytest.raises(DependencyUnavailable):
             await change
@@ -437,8 +441,7 @@ async def test_a_refused_change_is_put_on_record_with_the_contact_that_it_named(
 
 async def test_entries_of_refusals_wait_for_nobody_and_are_not_lost(office: Office) -> None:
     """Another change of the tenant holds the end of the chain; the refused caller has the answer meanwhile."""
-    pause = Pause("qualify_lead")
-    async with office.calling(pause.tools) as line, asyncio.timeout(10):
+    async with office.calling() as line, asyncio.timeout(10):
         other = await asyncpg.connect(office.crm.owner_url)
         async with other.transaction():
             await other.execute("insert into mcp_store.audit_log (tenant_id, entry) values ($1, '{}')", office.tenant)
@@ -450,3 +453,19 @@ async def test_entries_of_refusals_wait_for_nobody_and_are_not_lost(office: Offi
         await other.close()
 
     assert [None, *["invalid_arguments"] * 3] == [entry.get("outcome") for entry in await office.trail()]
+
+
+async def test_an_entry_whose_connection_is_lost_is_written_by_another_one(office: Office) -> None:
+    async with office.calling() as line, asyncio.timeout(10):
+        other = await asyncpg.connect(office.crm.owner_url)
+        async with other.transaction():
+            await other.execute("insert into mcp_store.audit_log (tenant_id, entry) values ($1, '{}')", office.tenant)
+            with pytest.raises(ToolError):
+                await line.call("qualify_lead", {})
+            await office.waiting()
+            await office.lose_connections()
+            await office.waiting(0)
+            await office.waiting()
+        await other.close()
+
+    assert [entry.get("outcome") for entry in await office.trail()] == [None, "invalid_arguments"]

@@ -43,14 +43,14 @@ ENVELOPE = [
     *(("idempotency_key", *case) for case in KEYS),
     *(("dry_run", *case) for case in DRY_RUNS),
 ]
-LONG = [
+LONG: list[tuple[Any, str]] = [
     ("a" * 4001, "has 4001 characters; expected at most 4000 characters"),
     ("á" * 100_000, "has 100000 characters; expected at most 4000 characters"),
     ("a\x00b", "contains a NUL character; expected text without it"),
     (7, f"is 7; {TEXT}"),
     ([], f"is a list; {TEXT}"),
 ]
-SCORES = [
+SCORES: list[tuple[Any, str]] = [
     (11, "is 11; expected at most 10"),
     (-1, "is -1; expected at least 0"),
     (3.5, f"is 3.5; {NUMBER}"),
@@ -176,8 +176,10 @@ async def test_arguments_that_are_no_object_are_refused(office: Office, tool: st
 @tools
 async def test_an_id_is_a_uuid_and_nothing_like_one(office: Office, tool: str) -> None:
     ids = [name for name in office.arguments(tool) if name.endswith("_id")]
+    id = str(office.rita.id)
+    values: tuple[Any, ...] = ("", "rita", 7, id[:-1], f" {id}", f"{{{id}}}", [], {})
     for name in ids:
-        for value in ("", "rita", 7, str(office.rita.id)[:-1], f" {office.rita.id}", f"{{{office.rita.id}}}", [], {}):
+        for value in values:
             message = await refused(office, tool, office.arguments(tool) | {name: value})
             assert message.startswith(f"Invalid arguments. {name}: is ")
             assert "expected a UUID" in message

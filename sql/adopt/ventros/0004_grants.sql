@@ -58,36 +58,40 @@ grant select, insert on mcp_store.audit_log to mcp_owner;
 -- like a quiet day. The CRM may switch row-level security on later, so its being off proves nothing.
 do $$
 declare
-    of_the_crm record;
+    name text;
     there bigint;
     seen bigint;
+    blind text;
     advice constant text := 'Let a superuser run "alter role mcp_owner bypassrls", then migrate again';
 begin
-    for of_the_crm in
-        select c.oid::regclass as name,
-               c.relrowsecurity as hides_rows,
-               (select r.rolbypassrls or r.rolsuper from pg_roles r where r.rolname = 'mcp_owner')
-               or (pg_has_role('mcp_owner', c.relowner, 'usage') and not c.relforcerowsecurity) as seen_through
+    for name in
+        select format('public.%I', c.relname)
           from pg_class c
          where c.relnamespace = 'public'::regnamespace
            and c.relkind in ('r', 'p')
+           and c.relrowsecurity
            and has_table_privilege('mcp_owner', c.oid, 'select')
-         order by c.oid::regclass::text
+         order by c.relname
     loop
-        if of_the_crm.hides_rows then
-            execute format('select count(*) from %s', of_the_crm.name) into there;
-            set local role mcp_owner;
-            execute format('select count(*) from %s', of_the_crm.name) into seen;
-            reset role;
-            if seen < there then
-                raise exception 'the views'' owner mcp_owner sees % of the % rows of % because of row-level security. %',
-                    seen, there, of_the_crm.name, advice;
-            end if;
-        end if;
-        if not of_the_crm.seen_through then
-            raise exception 'row-level security of % would hide rows from the views'' owner mcp_owner. %',
-                of_the_crm.name, advice;
+        execute 'select count(*) from ' || name into there;
+        set local role mcp_owner;
+        execute 'select count(*) from ' || name into seen;
+        reset role;
+        if seen < there then
+            raise exception 'the views'' owner mcp_owner sees % of the % rows of % because of row-level security. %',
+                seen, there, name, advice;
         end if;
     end loop;
+    select string_agg(format('public.%I', c.relname), ', ' order by c.relname) into blind
+      from pg_class c
+      join pg_roles owner on owner.rolname = 'mcp_owner'
+     where c.relnamespace = 'public'::regnamespace
+       and c.relkind in ('r', 'p')
+       and has_table_privilege(owner.oid, c.oid, 'select')
+       and not (owner.rolsuper or owner.rolbypassrls)
+       and (c.relforcerowsecurity or not pg_has_role(owner.oid, c.relowner, 'usage'));
+    if blind is not null then
+        raise exception 'row-level security would hide rows of % from the views'' owner mcp_owner. %', blind, advice;
+    end if;
 end
 $$;
