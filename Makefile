@@ -58,9 +58,10 @@ run: $(VENV)/.run ## Set everything up and serve on port 8081, with demo data (P
 test: $(VENV)/.dev ## Run all tests on a real PostgreSQL (ARGS=…; TEST_DATABASE_URL=… for one of yours)
 	@$(RUN) pytest $(ARGS)
 
-ci-slow: $(VENV)/.dev ## Run the long fault tests (about 5 minutes)
+ci-slow: $(VENV)/.dev ## Run the long tests of faults and of changes at once (about 8 minutes)
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),50) FAULT_RANDOM_STRIKES=$(or $(FAULT_RANDOM_STRIKES),300) \
 	  $(RUN) pytest tests/faults --timeout=1800 -rP $(ARGS)
+	@WRITE_ROUNDS=$(or $(WRITE_ROUNDS),300) $(RUN) pytest tests/tools/test_concurrent_writes.py $(ARGS)
 
 check: lint types ## Lint and type-check
 

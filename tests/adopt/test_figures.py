@@ -46,7 +46,7 @@ async def crm(ventros: Cluster, shared: str) -> AsyncIterator[Crm]:
     await owner.close()
 
 
-@pytest.mark.parametrize("world", test_figures.WORLDS[:4], ids=str)
+@pytest.mark.parametrize("world", test_figures.WORLDS[:4], ids=lambda world: str(world[0]))
 async def test_every_figure_of_an_awkward_world_is_what_plain_counting_finds(
     crm: Crm, world: tuple[int, str, datetime]
 ) -> None:
