@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import hypothesis
 import orjson
 import pytest
 from aiohttp import ClientSession, web
@@ -20,6 +21,10 @@ from rpc_server.contract.caller import Caller
 from rpc_server.settings import Settings
 from rpc_server.transport.server import Runner
 from tests.database import Cluster, cloned, prepare, running_postgres, tear_down
+
+# A busy machine is no fault of the code: nothing here is judged by time.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 SECRET = "a secret for tests only, of more than 32 bytes"
 
