@@ -27,7 +27,7 @@ def demo(
 ) -> None:
     """Fill a tenant with believable data: pipelines, agents, conversations, stages, decisions, ratings.
 
-    All or nothing, by COPY; 100,000 contacts take about a minute. Uses DATABASE_OWNER_URL,
+    All or nothing, by COPY; 100,000 contacts take two to three minutes. Uses DATABASE_OWNER_URL,
     else DATABASE_URL, else the database of a running 'serve --dev'.
     """
     with sentences():
