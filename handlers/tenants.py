@@ -51,8 +51,17 @@ class TenantSettings(BaseModel):
         90, ge=1, le=730, description="How long after a conversation a win still counts as its conversion."
     )
     brand_guide: str | None = Field(None, max_length=20_000, description="How agents should write.")
+    brand_preferred_words: list[_Name] | None = Field(
+        None, max_length=200, description="Words and phrases that agents should use."
+    )
+    brand_avoided_words: list[_Name] | None = Field(
+        None, max_length=200, description="Words and phrases that agents should not use."
+    )
     language: Literal["pt-BR", "en"] = Field("pt-BR", description="Language of sentences about the figures.")
     external_model: bool = Field(False, description="Whether redacted messages may be sent to an external model.")
+    external_model_daily_tokens: int = Field(
+        1_000_000, ge=0, le=1_000_000_000, description="Most tokens that the external model may use for it in a UTC day."
+    )
 
     @field_validator("time_zone")
     @classmethod

@@ -15,9 +15,10 @@ from rpc_server.calls.layers.deadline import deadline
 from rpc_server.calls.layers.log import log, report
 from rpc_server.calls.layers.permit import permit
 from rpc_server.calls.layers.validate import validate
+from rpc_server.calls.relay import MemoryRelay
 from rpc_server.contract.tool import Catalog
 from rpc_server.settings import Settings
-from rpc_server.transport import operations, rest, rpc
+from rpc_server.transport import operations, progress, rest, rpc
 from rpc_server.transport.body import SETTINGS
 from rpc_server.transport.middleware import authenticate, faults, request_id
 
@@ -45,12 +46,15 @@ def make_app(
         size=settings.database_pool_size,
         acquire_seconds=settings.database_wait_seconds,
     )
-    calls = Calls(tools, LAYERS, postgres, clock)
+    relay = MemoryRelay()
+    secret = settings.jwt_secret.get_secret_value().encode()
+    calls = Calls(tools, LAYERS, postgres, clock, relay=relay, secret=secret)
     dispatcher = Dispatcher(
         rpc.methods(calls),
         max_batch=settings.max_batch,
         max_depth=settings.max_json_depth,
         concurrency=settings.batch_concurrency,
+        member_context=rpc.member_context,
         on_internal_error=report,
     )
 
@@ -58,11 +62,23 @@ def make_app(
         async with postgres, calls:
             yield
 
+    async def drain(app: web.Application) -> None:
+        relay.close()
+        await calls.drain(settings.drain_seconds)
+
     app = web.Application(
         client_max_size=settings.max_body_bytes,
         middlewares=[request_id, faults(report), authenticate(tokens)],
     )
     app[SETTINGS] = settings
     app.cleanup_ctx.append(postgres_pool)
-    app.add_routes([*operations.routes(postgres), *rest.routes(calls, settings), *rpc.routes(dispatcher)])
+    app.on_shutdown.append(drain)
+    app.add_routes(
+        [
+            *operations.routes(postgres),
+            *rest.routes(calls, settings),
+            *progress.routes(calls, settings),
+            *rpc.routes(dispatcher),
+        ]
+    )
     return app

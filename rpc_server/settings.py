@@ -39,6 +39,12 @@ class Settings(BaseSettings):
     max_batch: int = Field(50, ge=1, le=1000, description="Most members of one JSON-RPC batch.")
     batch_concurrency: int = Field(4, ge=1, le=64, description="How many members of a batch run at a time.")
     max_json_depth: int = Field(64, ge=8, le=512, description="Deepest nesting of a JSON body.")
+    progress_wait_seconds: float = Field(
+        10.0, ge=0, le=60, description="How long a watcher waits for the call it asks for to begin; then 404."
+    )
+    drain_seconds: float = Field(
+        30.0, ge=0, le=600, description="How long running calls may go on after SIGTERM before they are stopped."
+    )
     log_format: str = Field(
         "auto", pattern="^(auto|json|text)$", description="json, text, or auto: text on a terminal."
     )

@@ -170,6 +170,11 @@ class Snapshot:
         rows = await self.all(query, **parameters)
         return rows[0] if rows else None
 
+    async def release(self) -> None:
+        """Give the connection back; the next query takes another, and a new snapshot."""
+        async with self._turn:
+            await self.end("rollback")
+
     async def end(self, statement: str) -> None:
         """Give the connection back, if one was taken."""
         connection, self._connection = self._connection, None
@@ -252,6 +257,10 @@ class Transaction(Snapshot):
         if done != "COMMIT":
             raise RuntimeError(f"commit ended in {done}")
         self._committed = True
+
+    async def release(self) -> None:
+        """Refuse: half a change must not be left behind."""
+        raise RuntimeError("a transaction ends with its commit or with its opener")
 
     async def end(self, statement: str) -> None:
         """Give the connection back; after a commit there is nothing left to undo."""

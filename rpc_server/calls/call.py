@@ -1,19 +1,28 @@
-"""Find the tool, run the layers around it, and say what came of it."""
+"""Find the tool, open its progress, run the layers around it, and say what came of it."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
+import hmac
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from rpc_server.calls.layers import Layer, compose
+from rpc_server.calls.relay import MemoryRelay
+from rpc_server.calls.streams import CallStream, Event, Gauge, Owner, Relay
 from rpc_server.calls.trail import AuditTrail, Writer
 from rpc_server.calls.writes import Writes
 from rpc_server.contract.caller import Caller
-from rpc_server.contract.errors import ToolError, UnknownTool
+from rpc_server.contract.errors import Cancelled, ShuttingDown, ToolError, UnknownTool
+from rpc_server.contract.model import Model
 from rpc_server.contract.query import Database
 from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Call, Catalog, Tool
+
+# What was cancelled has this long to stop its SQL and its requests to the model.
+_STOPPING_SECONDS = 5.0
 
 
 class Crm(Writer, Protocol):
@@ -33,16 +42,40 @@ class Outcome:
     error: ToolError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A call under way: its events until the last one, and what comes of it."""
+
+    events: AsyncIterator[Event]
+    outcome: "asyncio.Task[Outcome]"
+
+
 class Calls:
     """The one way in: MCP, JSON-RPC and REST all make their calls here."""
 
-    def __init__(self, tools: Catalog, layers: Sequence[Layer], crm: Crm, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        tools: Catalog,
+        layers: Sequence[Layer],
+        crm: Crm,
+        clock: Callable[[], datetime],
+        *,
+        relay: Relay | None = None,
+        model: Model | None = None,
+        secret: bytes | None = None,
+    ) -> None:
+        """*secret* keys the hashes under which scores are kept; without one, they are found by this process only."""
         self.tools = tools
         self.trail = AuditTrail(crm)
         self._chain = compose(layers, self._invoke)
         self._crm = crm
         self._writes = Writes(crm)
         self._clock = clock
+        self.relay = relay or MemoryRelay()
+        self._model = model
+        self._secret = secret or secrets.token_bytes(32)
+        self._streaming: set[asyncio.Task[Outcome]] = set()
+        self._shutting_down = False
 
     async def __aenter__(self) -> "Calls":
         """Start what runs beside the calls."""
@@ -51,25 +84,108 @@ class Calls:
 
     async def __aexit__(self, *exception: object) -> None:
         """Let running changes end and the audit trail be written."""
+        await self.drain(0)
         await self._writes.close()
         await self.trail.__aexit__(*exception)
+
+    async def drain(self, seconds: float) -> None:
+        """Let streaming calls end within *seconds*, then end the others with `shutting_down`."""
+        if self._streaming:
+            await asyncio.wait(self._streaming, timeout=seconds)
+        self._shutting_down = True
+        for call in self._streaming:
+            call.cancel()
+        if self._streaming:
+            await asyncio.wait(self._streaming, timeout=_STOPPING_SECONDS)
 
     def listed_for(self, caller: Caller) -> list[Tool]:
         """Return the tools that *caller* may call, in the catalogue's order."""
         return [tool for tool in self.tools.values() if not caller.lacks(tool.permissions)]
 
-    async def run(self, name: str, arguments: Any, caller: Caller, request_id: str) -> Outcome:
-        """Call the tool *name*; raises UnknownTool where there is none, and nothing else."""
+    async def run(
+        self, name: str, arguments: Any, caller: Caller, request_id: str, aliases: Sequence[str] = ()
+    ) -> Outcome:
+        """Call the tool *name*; raises UnknownTool where there is none, and nothing else.
+
+        A tool that streams can be watched meanwhile by its request id, or by one of its *aliases*.
+        """
+        call = self._call(name, arguments, caller, request_id)
+        if not call.tool.streams:
+            return await self._outcome(call)
+        async with self._running(call, aliases) as running:
+            return running if isinstance(running, Outcome) else await running.outcome
+
+    @asynccontextmanager
+    async def running(
+        self, name: str, arguments: Any, caller: Caller, request_id: str, aliases: Sequence[str] = ()
+    ) -> AsyncIterator[Running | Outcome]:
+        """Start the streaming tool *name* and watch it; leaving the context before its end stops it.
+
+        Gives an Outcome where the call was refused before it began to run. Raises UnknownTool.
+        """
+        async with self._running(self._call(name, arguments, caller, request_id), aliases) as running:
+            yield running
+
+    def _call(self, name: str, arguments: Any, caller: Caller, request_id: str) -> Call:
         tool = self.tools.get(name)
         if tool is None:
             raise UnknownTool(name, [tool.name for tool in self.listed_for(caller)])
-        call = Call(tool, caller, arguments, request_id, self._clock(), _NO_DATABASE, self.trail.note)
+        return Call(tool, caller, arguments, request_id, self._clock(), _NO_DATABASE, self.trail.note)
+
+    @asynccontextmanager
+    async def _running(self, call: Call, aliases: Sequence[str]) -> AsyncIterator[Running | Outcome]:
+        owner = Owner.of(call.caller)
         try:
-            return Outcome(tool, result=await self._chain(call))
+            if self._shutting_down:
+                raise ShuttingDown
+            await self.relay.open(owner, call.request_id, aliases)
         except ToolError as error:
-            return Outcome(tool, error=error)
+            yield Outcome(call.tool, error=error)
+            return
+        stream = CallStream(self.relay, owner, call.request_id)
+        stream.own_watcher = watcher = Gauge()
+        task = asyncio.create_task(self._streamed(call, stream), name=f"{call.tool.name} {call.request_id}")
+        self._streaming.add(task)
+        task.add_done_callback(self._streaming.discard)
+        try:
+            yield Running(watcher.events(), task)
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task], timeout=_STOPPING_SECONDS)
+            if not stream.has_ended:  # cancelled before its first step, or something nobody foresaw
+                await stream.failed(Cancelled())
+
+    async def _streamed(self, call: Call, stream: CallStream) -> Outcome:
+        """Run the call and end its stream, however it ends."""
+        call.progress = stream
+        call.model = self._model
+        call.store = lambda: self._crm.transaction(call.caller.tenant_id, lambda: call.deadline)
+        call.digest = lambda text: self._digest(call.caller.tenant_id, text)
+        try:
+            outcome = await self._outcome(call)
+        except asyncio.CancelledError:
+            error = ShuttingDown() if self._shutting_down else Cancelled()
+            await stream.failed(error)
+            return Outcome(call.tool, error=error)
+        if outcome.result is not None:
+            await stream.done(call.tool.name, outcome.result)
+        elif outcome.error is not None:
+            await stream.failed(outcome.error)
+        return outcome
+
+    def _digest(self, tenant_id: str, text: str) -> bytes:
+        return hmac.digest(self._secret, f"{tenant_id}\0{text}".encode(errors="surrogatepass"), "sha256")
+
+    async def _outcome(self, call: Call) -> Outcome:
+        try:
+            return Outcome(call.tool, result=await self._chain(call))
+        except ToolError as error:
+            return Outcome(call.tool, error=error)
 
     async def _invoke(self, call: Call) -> Result:
+        if isinstance(call.progress, CallStream):
+            call.progress.begin(call.tool.name)
         if call.tool.writes:
             return await self._writes.run(call)
         async with self._crm.snapshot(call.caller.tenant_id, lambda: call.deadline) as database:

@@ -25,6 +25,9 @@ with warnings.catch_warnings():
 # Takes the caller's context first, then the params by name or by position; returns what JSON can hold.
 Method: TypeAlias = Callable[..., Awaitable[object]]
 
+# From a body's context, one of its requests and its place in a batch (None outside one) to the method's context.
+MemberContext: TypeAlias = Callable[[Any, Request, int | None], object]
+
 # Answers nest up to 254 levels, and an answer may carry a request's params back within it.
 DEEPEST_ALLOWED: Final = 200
 
@@ -59,7 +62,8 @@ class Dispatcher:
     """Answers JSON-RPC bodies from a fixed registry of methods.
 
     `max_batch` bounds the members of a batch, `max_depth` the levels of a member (1 to 200),
-    `concurrency` how many members of one batch run at a time. `on_internal_error` logs an unforeseen
+    `concurrency` how many members of one batch run at a time. `member_context` makes what a method gets
+    of the body's context, the request and its place in a batch. `on_internal_error` logs an unforeseen
     exception and returns the incident id that the client is given instead of it.
     """
 
@@ -70,6 +74,7 @@ class Dispatcher:
         max_batch: int = 50,
         max_depth: int = 64,
         concurrency: int = 4,
+        member_context: MemberContext = lambda context, request, place: context,
         on_internal_error: Callable[[BaseException], str],
     ) -> None:
         if max_batch < 1 or concurrency < 1 or not 1 <= max_depth <= DEEPEST_ALLOWED:
@@ -77,6 +82,7 @@ class Dispatcher:
         self._max_batch = max_batch
         self._max_depth = max_depth
         self._concurrency = concurrency
+        self._member_context = member_context
         self._on_internal_error = on_internal_error
         self._methods = {name: self._guarded(name, method) for name, method in methods.items()}
 
@@ -94,7 +100,7 @@ class Dispatcher:
         Cancelling it cancels all members; a member that is cancelled from within cancels it.
         """
         if not parsed.is_batch:
-            return await self._answer(parsed.members[0], context)
+            return await self._answer(parsed.members[0], context, None)
         answers = [answer for answer in await self._answer_each(parsed, context) if answer is not None]
         return jsonrpc.encode([orjson.Fragment(answer) for answer in answers]) if answers else None
 
@@ -115,16 +121,16 @@ class Dispatcher:
     ) -> None:
         try:
             for place, member in waiting:
-                answers[place] = await self._answer(member, context)
+                answers[place] = await self._answer(member, context, place)
         except asyncio.CancelledError:
             for _ in waiting:  # what has not begun shall not begin
                 pass
             raise
 
-    async def _answer(self, member: Request | Fault, context: object) -> bytes | None:
+    async def _answer(self, member: Request | Fault, context: object, place: int | None) -> bytes | None:
         if isinstance(member, Fault):
             return jsonrpc.encode(jsonrpc.error_member(member.id, member.code, member.message, member.data))
-        outcome = await self._call(member, context)
+        outcome = await self._call(member, self._member_context(context, member, place))
         return None if member.id is NO_ID else self._encoded(member.id, outcome)
 
     def _encoded(self, id: Id, outcome: object) -> bytes:

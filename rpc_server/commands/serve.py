@@ -21,7 +21,6 @@ from rpc_server.settings import Settings
 from rpc_server.transport.server import Runner
 
 _KEEP_ALIVE_SECONDS = 60
-_DRAIN_SECONDS = 30
 
 
 def serve(
@@ -111,7 +110,9 @@ async def _running(settings: Settings, listener: socket.socket) -> AsyncIterator
         app = make_app(settings)
     except ValueError as error:
         raise CommandFailed(f"{error}.") from None
-    runner = Runner(app, access_log=None, keepalive_timeout=_KEEP_ALIVE_SECONDS, shutdown_timeout=_DRAIN_SECONDS)
+    runner = Runner(
+        app, access_log=None, keepalive_timeout=_KEEP_ALIVE_SECONDS, shutdown_timeout=settings.drain_seconds
+    )
     await runner.setup()
     try:
         await web.SockSite(runner, listener).start()

@@ -11,6 +11,7 @@ ConflictCode = Literal[
     "agent_inactive",
     "agent_not_assignable",
     "idempotency_mismatch",
+    "duplicate_request",
 ]
 
 
@@ -111,6 +112,33 @@ class DependencyUnavailable(ToolError):
 
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message, retry_after=retry_after)
+
+
+class RateLimited(ToolError):
+    """The caller asks for more than it may at a time; waiting helps."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message, retry_after=retry_after)
+
+
+class ShuttingDown(ToolError):
+    """The server stops; another one may take the call."""
+
+    code = "shutting_down"
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down. Call again in a moment.", retry_after=2)
+
+
+class Cancelled(ToolError):
+    """Whoever owned the call went away or called it off; only others who watched it are told."""
+
+    code = "cancelled"
+
+    def __init__(self) -> None:
+        super().__init__("The call was cancelled by its caller.")
 
 
 class DeadlineExceeded(ToolError):

@@ -56,6 +56,10 @@ class Database(Protocol):
         """Return the first row, or None where there is none."""
         ...
 
+    async def release(self) -> None:
+        """Give the connection back before long work without the CRM; the next query sees a new moment."""
+        ...
+
 
 class WritableDatabase(Database, Protocol):
     """The CRM as one tenant may change it, in one transaction that its opener commits."""

@@ -1,6 +1,7 @@
 """What a tool answers: fields for programs, and a text for those who read only text."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,6 +18,10 @@ class Result(Part, ABC):
     @abstractmethod
     def text(self) -> str:
         """Return the answer in words, with every id and headline figure: many clients show only this."""
+
+    def highlights(self) -> dict[str, Any]:
+        """Return what stands beside the result in the last event of its progress."""
+        return {}
 
     def as_json(self) -> bytes:
         """Return the fields as JSON."""

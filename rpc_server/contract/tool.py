@@ -3,13 +3,16 @@
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from rpc_server.contract.arguments import Arguments
 from rpc_server.contract.caller import Caller
-from rpc_server.contract.query import Database
+from rpc_server.contract.model import Model
+from rpc_server.contract.progress import Progress, Unwatched
+from rpc_server.contract.query import Database, WritableDatabase
 from rpc_server.contract.result import Result
 from rpc_server.contract.schema import input_schema, output_schema
 
@@ -17,12 +20,21 @@ DEFAULT_TIMEOUT_SECONDS = 60.0
 _PERMISSION = re.compile(r"[a-z]+\.[a-z]+")
 
 
+_UNWATCHED = Unwatched()
+
+
+def _no_store(*_: Any) -> Any:
+    raise RuntimeError("only a tool that streams keeps something beside the CRM")
+
+
 @dataclass(slots=True)
 class Call:
     """One call of a tool, whoever asked for it and however it came in.
 
     *now* is the moment that the whole answer refers to; *deadline* is on the event loop's clock;
-    *note* has an entry written to a tenant's audit trail, soon.
+    *note* has an entry written to a tenant's audit trail, soon. A tool that streams also has
+    *progress*, *model* (None where none is configured), and *store*: a short transaction for what
+    the server itself keeps beside the CRM, such as scores. *digest* makes a keyed hash of a text.
     """
 
     tool: "Tool"
@@ -34,6 +46,10 @@ class Call:
     note: Callable[[str, dict[str, Any]], None]
     arguments: Arguments | None = None
     deadline: float | None = None
+    progress: Progress = _UNWATCHED
+    model: Model | None = None
+    store: Callable[[], AbstractAsyncContextManager[WritableDatabase]] = _no_store
+    digest: Callable[[str], bytes] = _no_store
 
 
 ToolFunction = Callable[[Call, Any], Awaitable[Result]]

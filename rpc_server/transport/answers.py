@@ -13,6 +13,8 @@ STATUS = {
     "not_found": 404,
     "version_conflict": 409,
     "idempotency_mismatch": 409,
+    "duplicate_request": 409,
+    "cancelled": 409,
     "stage_not_in_pipeline": 409,
     "stage_inactive": 409,
     "pipeline_inactive": 409,

@@ -10,7 +10,7 @@ from rpc_server.calls.call import Calls
 from rpc_server.calls.dispatch import Dispatcher, Method, MethodError
 from rpc_server.contract.caller import Caller
 from rpc_server.contract.errors import PermissionDenied, UnknownTool
-from rpc_server.protocol.jsonrpc import INVALID_PARAMS
+from rpc_server.protocol.jsonrpc import INVALID_PARAMS, NO_ID, Request
 from rpc_server.protocol.tool_shapes import listed, tool_failure, tool_result
 from rpc_server.transport.answers import add_headers
 from rpc_server.transport.body import read_body
@@ -26,29 +26,51 @@ class RpcContext:
     refused: PermissionDenied | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RpcCall:
+    """One request of a body; its JSON-RPC id also names its progress."""
+
+    body: RpcContext
+    request_id: str
+    alias: str
+
+
+def member_context(body: RpcContext, request: Request, place: int | None) -> RpcCall:
+    """Return a request's own context; in a batch its request id is the body's with its place, from 1."""
+    request_id = body.request_id if place is None else f"{body.request_id}.{place + 1}"
+    return RpcCall(body, request_id, "" if request.id is NO_ID else str(request.id))
+
+
 def methods(calls: Calls) -> Mapping[str, Method]:
     """Return the JSON-RPC methods."""
 
-    async def list_tools(context: RpcContext, cursor: str | None = None, _meta: Any = None) -> dict[str, Any]:
+    async def list_tools(context: RpcCall, cursor: str | None = None, _meta: Any = None) -> dict[str, Any]:
         if cursor is not None:
             raise MethodError(INVALID_PARAMS, "There is no such cursor: the list of tools has a single page.")
-        return {"tools": [listed(tool) for tool in calls.listed_for(context.caller)]}
+        return {"tools": [listed(tool) for tool in calls.listed_for(context.body.caller)]}
 
-    async def call_tool(context: RpcContext, name: str, arguments: Any = None, _meta: Any = None) -> dict[str, Any]:
+    async def call_tool(context: RpcCall, name: str, arguments: Any = None, _meta: Any = None) -> dict[str, Any]:
         if not isinstance(name, str):
             raise MethodError(INVALID_PARAMS, "name must be the name of a tool; tools/list has them.")
         try:
-            outcome = await calls.run(name, arguments, context.caller, context.request_id)
+            aliases = [alias for alias in (context.alias, progress_token(_meta)) if alias]
+            outcome = await calls.run(name, arguments, context.body.caller, context.request_id, aliases)
         except UnknownTool as unknown:
             raise MethodError(INVALID_PARAMS, unknown.message, unknown.details) from None
         if isinstance(outcome.error, PermissionDenied):
-            context.refused = outcome.error
+            context.body.refused = outcome.error
         if outcome.error is not None:
             return tool_failure(outcome.error)
         assert outcome.result is not None
         return tool_result(outcome.result)
 
     return {"tools/list": list_tools, "tools/call": call_tool}
+
+
+def progress_token(meta: Any) -> str:
+    """Return the token under which a request's `_meta` asks for progress, as text; empty where it does not."""
+    token = meta.get("progressToken") if isinstance(meta, dict) else None
+    return str(token) if isinstance(token, str | int) and not isinstance(token, bool) else ""
 
 
 def routes(dispatcher: Dispatcher) -> list[web.RouteDef]:

@@ -57,13 +57,13 @@ async def test_an_error_is_one_line_with_its_code(
     assert [(line["event"], line["outcome"]) for line in lines] == [("call", outcome)]
 
 
-async def test_each_member_of_a_batch_is_a_line_under_the_same_request_id(client: Client) -> None:
+async def test_each_member_of_a_batch_is_a_line_under_the_request_id_and_its_place(client: Client) -> None:
     params = ({"name": "list_agents"}, {"name": "list_pipelines"}, {"name": "list_agents"})
     with capture_logs() as lines:
         answer = await client.rpc([request("tools/call", param, id=n) for n, param in enumerate(params)])
 
     assert sorted(line["tool"] for line in lines) == ["list_agents", "list_agents", "list_pipelines"]
-    assert {line["request_id"] for line in lines} == {answer.headers["X-Request-Id"]}
+    assert sorted(line["request_id"] for line in lines) == [f"{answer.headers['X-Request-Id']}.{n}" for n in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("way", [Client.execute, Client.call])

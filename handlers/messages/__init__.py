@@ -1,0 +1,1 @@
+"""How good an agent's messages are: sampled, redacted, scored by a model or by rules."""
