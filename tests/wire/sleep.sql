@@ -1,0 +1,2 @@
+-- Does not end.
+select pg_sleep(60)
