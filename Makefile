@@ -15,7 +15,7 @@ export UV_PYTHON := $(VENV)/bin/python
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci-slow check lint types format snapshots tools token clean
+.PHONY: help run test ci-slow conformance check lint types format snapshots tools token clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ ci-slow: $(VENV)/.dev ## Run the long tests of faults and of changes at once (ab
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),50) FAULT_RANDOM_STRIKES=$(or $(FAULT_RANDOM_STRIKES),300) \
 	  $(RUN) pytest tests/faults --timeout=1800 -rP $(ARGS)
 	@WRITE_ROUNDS=$(or $(WRITE_ROUNDS),300) $(RUN) pytest tests/tools/test_concurrent_writes.py $(ARGS)
+
+conformance: $(VENV)/.dev ## Run the official MCP conformance suites (needs npm; about a minute)
+	@$(RUN) tests.conformance.run
 
 check: lint types ## Lint and type-check
 

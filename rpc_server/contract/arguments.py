@@ -26,6 +26,12 @@ class NoArguments(Arguments):
     """For tools that take none."""
 
 
+class AnyArguments(Arguments):
+    """For tools that bring a schema of their own and look at what comes themselves."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 def validated(model: type[Arguments], raw: Any) -> Arguments:
     """Return *raw* as the tool's arguments; null stands for an argument that was left out.
 

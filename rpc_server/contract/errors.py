@@ -141,6 +141,32 @@ class Cancelled(ToolError):
         super().__init__("The call was cancelled by its caller.")
 
 
+class ProtocolError(ToolError):
+    """The request cannot be served by its protocol's rules: an error of the protocol, not an answer of the tool.
+
+    *rpc_code* is JSON-RPC's, *data* the machine's half of it.
+    """
+
+    code = "invalid_arguments"
+
+    def __init__(self, rpc_code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.rpc_code = rpc_code
+        self.data = data
+
+
+class MissingCapability(ProtocolError):
+    """The tool needs something of its client that the client has not declared to be able to do."""
+
+    def __init__(self, *capabilities: str) -> None:
+        names = " and ".join(capabilities)
+        super().__init__(
+            -32021,
+            f"The client has not declared {names}, which the tool needs.",
+            {"requiredCapabilities": {name: {} for name in capabilities}},
+        )
+
+
 class DeadlineExceeded(ToolError):
     """The call took longer than its tool may."""
 

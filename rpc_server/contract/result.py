@@ -1,7 +1,7 @@
 """What a tool answers: fields for programs, and a text for those who read only text."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,11 +13,17 @@ class Part(BaseModel):
 
 
 class Result(Part, ABC):
-    """The whole of a result."""
+    """The whole of a result; *has_fields* says that it is structured content, which most are."""
+
+    has_fields: ClassVar[bool] = True
 
     @abstractmethod
     def text(self) -> str:
         """Return the answer in words, with every id and headline figure: many clients show only this."""
+
+    def content(self) -> list[dict[str, Any]]:
+        """Return the answer as MCP's content blocks."""
+        return [{"type": "text", "text": self.text()}]
 
     def highlights(self) -> dict[str, Any]:
         """Return what stands beside the result in the last event of its progress."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from rpc_server.contract.arguments import Arguments
 from rpc_server.contract.caller import Caller
+from rpc_server.contract.client import CLIENT, Client
 from rpc_server.contract.model import Model
 from rpc_server.contract.progress import Progress, Unwatched
 from rpc_server.contract.query import Database, WritableDatabase
@@ -51,6 +52,11 @@ class Call:
     store: Callable[[], AbstractAsyncContextManager[WritableDatabase]] = _no_store
     digest: Callable[[str], bytes] = _no_store
 
+    @property
+    def client(self) -> Client:
+        """Return the program that called, for what it can do beyond waiting for the answer."""
+        return CLIENT.get()
+
 
 ToolFunction = Callable[[Call, Any], Awaitable[Result]]
 
@@ -71,7 +77,7 @@ class Tool:
     result: type[Result]
     run: ToolFunction
     input_schema: dict[str, Any]
-    output_schema: dict[str, Any]
+    output_schema: dict[str, Any] | None
 
     @property
     def annotations(self) -> dict[str, Any]:
@@ -93,8 +99,11 @@ def tool(
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     streams: bool = False,
     writes: bool = False,
+    schema: dict[str, Any] | None = None,
 ) -> Callable[[ToolFunction], Tool]:
     """Declare a function as a tool of its own name; its docstring is what a model reads.
+
+    *schema* is shown, exactly as it stands, in place of the arguments' own (see AnyArguments).
 
     A contradiction (a cached write, a missing docstring, wrong annotations, …) is a ValueError at import.
     """
@@ -131,8 +140,8 @@ def tool(
             arguments=arguments,
             result=result,
             run=function,
-            input_schema=input_schema(arguments),
-            output_schema=output_schema(result),
+            input_schema=input_schema(arguments) if schema is None else schema,
+            output_schema=output_schema(result) if result.has_fields else None,
         )
 
     return declare

@@ -58,12 +58,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A body or member that is judged bad; `message` is for the client, `id` null where none was usable."""
+    """A body or member that is judged bad; `message` is for the client, `id` null where none was usable.
+
+    `is_response`: it answers a request, which some protocols take and JSON-RPC over HTTP does not.
+    """
 
     code: int
     message: str
     data: object = None
     id: Id = None
+    is_response: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,8 @@ def _judge(member: object, max_depth: int | None) -> Request | Fault:
         return Fault(INVALID_REQUEST, complaint)
     if "method" not in member and ("result" in member or "error" in member):
         # Its id names a request of ours: echoed, it would look like the answer to one of the client's.
-        return Fault(INVALID_REQUEST, "This is a response; only requests and notifications are taken here.")
+        sentence = "This is a response; only requests and notifications are taken here."
+        return Fault(INVALID_REQUEST, sentence, is_response=True)
     answer_id = None if id is NO_ID else id
     if max_depth is not None and nests_deeper(member, max_depth):
         return _too_deep(max_depth, answer_id)

@@ -16,7 +16,7 @@ def listed(tool: Tool) -> dict[str, Any]:
         "title": tool.title,
         "description": tool.description,
         "inputSchema": tool.input_schema,
-        "outputSchema": tool.output_schema,
+        **({} if tool.output_schema is None else {"outputSchema": tool.output_schema}),
         "annotations": tool.annotations,
     }
 
@@ -24,8 +24,8 @@ def listed(tool: Tool) -> dict[str, Any]:
 def tool_result(result: Result) -> dict[str, Any]:
     """Return a CallToolResult: the answer in words and in fields."""
     return {
-        "content": [{"type": "text", "text": result.text()}],
-        "structuredContent": orjson.Fragment(result.as_json()),
+        "content": result.content(),
+        **({"structuredContent": orjson.Fragment(result.as_json())} if result.has_fields else {}),
         "isError": False,
     }
 

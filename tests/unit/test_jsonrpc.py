@@ -146,7 +146,7 @@ def test_a_bad_envelope_is_refused_with_its_reason_and_its_id(changes: dict[str,
 @pytest.mark.parametrize("outcome", [{"result": None}, {"error": {"code": 1, "message": "no"}}])
 def test_a_response_is_refused_without_echoing_an_id_that_is_not_the_clients(outcome: dict[str, Any]) -> None:
     sentence = "This is a response; only requests and notifications are taken here."
-    assert only(call(method=..., **outcome)) == Fault(INVALID_REQUEST, sentence)
+    assert only(call(method=..., **outcome)) == Fault(INVALID_REQUEST, sentence, is_response=True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The official conformance suites of MCP, run against a server made of the public API."""
