@@ -1,6 +1,6 @@
 """What agents can be ranked by, and where each metric's cases come from."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from uuid import UUID
@@ -37,22 +37,27 @@ class Ranked:
     definition: str
     method: str
     warnings: list[str]
+    samples: Sequence[Rated] | Sequence[Timed]
     unanswered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is ranked: whose call, whose settings, which time, which agents."""
+    """What is ranked: whose call, whose settings, which time, which agents.
+
+    *agents* are all that cases can be credited to; *agent_ids* bounds whose contacts are followed.
+    """
 
     call: Call
     settings: TenantSettings
     span: Span
     agents: Mapping[UUID, Agent]
+    agent_ids: Sequence[UUID] | None = None
 
 
 async def _by_conversions(question: Question, *, of_decided: bool, definition: str) -> Ranked:
     window = question.settings.conversion_window_days
-    found = await count_conversions(question.call, question.span, window)
+    found = await count_conversions(question.call, question.span, window, question.agent_ids)
     samples = [
         Rated(
             agent,
@@ -64,7 +69,7 @@ async def _by_conversions(question: Question, *, of_decided: bool, definition: s
     warnings = found.warnings + immature_warning(found.team["immature"], window, question.call.now)
     if found.shared_contacts:
         warnings.append(f"{found.shared_contacts} contacts count for more than one agent.")
-    return Ranked(rank_rates(samples), definition.format(window=window), _RATE_METHOD, warnings)
+    return Ranked(rank_rates(samples), definition.format(window=window), _RATE_METHOD, warnings, samples)
 
 
 async def _by_conversion_rate(question: Question) -> Ranked:
@@ -113,6 +118,7 @@ async def _by_response_time(question: Question) -> Ranked:
         + (f" Only business hours count ({question.settings.business_hours})." if opens else ""),
         _MEDIAN_METHOD,
         warnings,
+        samples,
         unanswered=sum(row["unanswered"] for row in rows),
     )
 
@@ -137,7 +143,7 @@ async def _by_share(question: Question, cases: Query, definition: str, warnings:
     rows = await question.call.db.all(cases, start=question.span.start, end=question.span.end, now=question.call.now)
     found = {row["agent_id"]: row for row in rows}
     samples = [Rated(agent, row["successes"], row["n"]) for agent, row in _of(question.agents, found)]
-    return Ranked(rank_rates(samples), definition, _RATE_METHOD, warnings)
+    return Ranked(rank_rates(samples), definition, _RATE_METHOD, warnings, samples)
 
 
 def _of(agents: Mapping[UUID, Agent], rows: Mapping[UUID, Row]) -> list[tuple[Agent, Row]]:

@@ -1,6 +1,5 @@
 """How agents do: who converts, who answers fast, and whether the numbers decide it. Read-only."""
 
-from datetime import date, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from handlers.conversions import (
     team_figures,
 )
 from handlers.metrics import RANKED_BY, Metric, Question
-from handlers.periods import check_dates, order_problems, resolve, span
+from handlers.periods import check_dates, latest, order_problems, resolve, span
 from handlers.ranking import MIN_SAMPLE, Agent, Place, Rated, rank_rates
 from handlers.tenants import settings_of
 from rpc_server.contract.arguments import Arguments
@@ -26,8 +25,6 @@ from rpc_server.contract.errors import InvalidArguments
 from rpc_server.contract.fields import Id, LocalDate, WholeNumber
 from rpc_server.contract.result import Part
 from rpc_server.contract.tool import Call, tool
-
-DEFAULT_DAYS = 30
 
 
 class ConversionArguments(Arguments):
@@ -107,11 +104,7 @@ async def get_agent_conversion_stats(call: Call, arguments: ConversionArguments)
     """
     settings = await settings_of(call)
     zone = settings.zone
-    last = arguments.end_date or call.now.astimezone(zone).date()
-    first = arguments.start_date or _days_before(last, DEFAULT_DAYS - 1)
-    if problems := order_problems(first, last):
-        raise InvalidArguments(problems)
-    period = resolve("custom", zone, call.now, first, last)
+    period = latest(zone, call.now, arguments.start_date, arguments.end_date)
     window = arguments.conversion_window_days or settings.conversion_window_days
     found = await count_conversions(call, span(period), window, arguments.agent_ids)
     agents = await list_agents(call)
@@ -132,10 +125,6 @@ async def get_agent_conversion_stats(call: Call, arguments: ConversionArguments)
         not_found=[agent_id for agent_id in asked if agent_id not in agents],
         warnings=found.warnings + immature_warning(team.immature, window, call.now.astimezone(zone)),
     )
-
-
-def _days_before(day: date, days: int) -> date:
-    return max(day, date.min + timedelta(days=days)) - timedelta(days=days)
 
 
 def _ahead(stats: list[AgentFigures]) -> TopAgent | None:

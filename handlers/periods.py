@@ -13,6 +13,7 @@ from rpc_server.contract.result import Part
 # No CRM has leads outside, and whatever is reckoned from these is still a date.
 FIRST_DAY = date(1970, 1, 1)
 LAST_DAY = date(2999, 12, 31)
+DEFAULT_DAYS = 30
 
 
 class Period(Part):
@@ -84,6 +85,18 @@ def resolve(label: str, zone: ZoneInfo, now: datetime, start: date | None = None
     begins, ends = midnight(first, zone), midnight(after, zone)
     partial = ends is None or begins is None or begins <= now < ends
     return Period(label=label, start=begins, end=ends, time_zone=zone.key, is_partial=partial)
+
+
+def latest(zone: ZoneInfo, now: datetime, start: date | None, end: date | None) -> Period:
+    """Return the days from *start* to *end*, both inclusive; by default the 30 days up to *end*, which is today.
+
+    The days given are in range (`order_problems`); raises InvalidArguments where a default is out of order.
+    """
+    last = end or now.astimezone(zone).date()
+    first = start or last - timedelta(days=DEFAULT_DAYS - 1)
+    if problems := order_problems(first, last):
+        raise InvalidArguments(problems)
+    return resolve("custom", zone, now, first, last)
 
 
 def previous(period: Period, zone: ZoneInfo, now: datetime) -> Span | None:

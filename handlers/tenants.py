@@ -60,7 +60,10 @@ class TenantSettings(BaseModel):
     language: Literal["pt-BR", "en"] = Field("pt-BR", description="Language of sentences about the figures.")
     external_model: bool = Field(False, description="Whether redacted messages may be sent to an external model.")
     external_model_daily_tokens: int = Field(
-        1_000_000, ge=0, le=1_000_000_000, description="Most tokens that the external model may use for it in a UTC day."
+        1_000_000,
+        ge=0,
+        le=1_000_000_000,
+        description="Most tokens that the external model may use for it in a UTC day.",
     )
 
     @field_validator("time_zone")

@@ -37,7 +37,7 @@ def sales_journey(company: Company, person: Person, talks: list[Talk], draw: Dra
     journey = Journey(pipeline, [])
     if not talks and draw() < 0.2:
         return None
-    journey.enter(person.created + int(draw() * 20), pipeline.stages[0], end)
+    journey.enter(min(person.created + int(draw() * 20), end), pipeline.stages[0], end)
     *_, won, lost = pipeline.stages
     answered = next((talk.first_answer for talk in talks if talk.first_answer), 0)
     if not answered:

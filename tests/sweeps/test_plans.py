@@ -1,10 +1,11 @@
-"""Plans: no query of the read tools scans a big table, and each uses the index its file names."""
+"""Plans: no query that looks at many rows scans a big table, and each uses the index its file names."""
 
 import asyncio
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -17,6 +18,7 @@ from tests.database import Cluster, cloned
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 TENANTS, CONTACTS = 20, 250
+FAMILIES = ("leads", "performance")
 BIG = {
     "contacts",
     "messages",
@@ -39,12 +41,17 @@ MONTH: dict[str, Any] = {
     "time_zone": "America/Sao_Paulo",
     "window_days": 90,
     "agent_ids": None,
+    "agent_id": UUID(int=0),
+    "type": None,
+    "active": None,
     "opens": [],
     "closes": [],
 }
-QUERIES = sorted(
-    f"{family}/{path.stem}" for family in ("leads", "performance") for path in (SQL_FOLDER / family).glob("*.sql")
-)
+QUERIES = [
+    *sorted(f"{path.parent.name}/{path.stem}" for path in SQL_FOLDER.glob("*/*.sql") if path.parent.name in FAMILIES),
+    "directory/list_agents",
+    "operations/get_agent",
+]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ PERMISSIONS = {
     "get_leads_count": {"analytics.view"},
     "get_agent_conversion_stats": {"analytics.view"},
     "get_top_performing_agent": {"analytics.view"},
+    "analyze_agent_messages": {"analytics.view", "messages.view"},
+    "compare_agents": {"analytics.view", "messages.view"},
     "qualify_lead": {"contacts.manage"},
     "update_pipeline_stage": {"contacts.manage"},
     "assign_to_agent": {"sessions.manage"},

@@ -37,6 +37,12 @@ def questions(tenant: Marked, rng: Random) -> tuple[str, Any]:
             "start_date": day,
             "end_date": "2100-01-01",
         },
+        "analyze_agent_messages": {
+            "agent_id": str(tenant.id("agent", rng.randrange(AGENTS))),
+            "start_date": day,
+            "end_date": "2100-01-01",
+        },
+        "compare_agents": {"agent_ids": [str(tenant.id("agent", place)) for place in range(rng.choice([2, AGENTS]))]},
         "find_contacts": {"limit": rng.choice([2, 100])},
         "get_contact": {"contact_id": str(tenant.id("contact", rng.randrange(tenant.contacts)))},
         "list_agents": {},
@@ -72,6 +78,11 @@ def _counted(tool: str, arguments: Any, answer: Answer, tenant: Marked) -> tuple
         case "get_top_performing_agent":
             cases = {agent["agent_id"]: agent["n"] for agent in answer["ranking"]}
             return cases, {id: n for id, n in _cases_of(tenant).items() if n >= answer["min_sample"]}
+        case "analyze_agent_messages":
+            return answer["sample"]["messages_total"], _cases_of(tenant)[answer["agent_id"]]
+        case "compare_agents":
+            cases = {mix["agent_id"]: mix["contacts"] for mix in answer["case_mix"]}
+            return cases, {id: n for id, n in _cases_of(tenant).items() if id in arguments["agent_ids"]}
         case "find_contacts":
             return len(answer["contacts"]), min(tenant.contacts, arguments["limit"])
         case "get_contact":

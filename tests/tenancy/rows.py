@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,6 +35,11 @@ class Marked:
     def mark(self) -> str:
         """Eight hexadecimal digits."""
         return f"{0xACE00000 + self.number:08x}"
+
+    @property
+    def pattern(self) -> str:
+        """Return what each row bears, as a regular expression: the mark, or the same as a figure."""
+        return f"{self.mark}|{int(self.mark, 16)}"
 
     def id(self, kind: str, place: int = 0) -> UUID:
         """Return the id of the row in this *place* among those of its *kind*."""
@@ -190,6 +195,13 @@ def _contact(owner: Marked, i: int, at: datetime) -> dict[str, list[dict[str, An
         "mcp_store.idempotency_keys": [
             {**own, "user_id": "tester", "tool": "qualify_lead", "key": f"key {i} {mark}"}
             | {"payload_hash": mark.encode(), "answer": json.dumps(mark)}
+        ],
+        "mcp_store.message_scores": [
+            {**own, "digest": f"{i} {mark}".encode(), "rubric": "1", "model": mark, "grammar": 5, "findings": "[]"}
+        ],
+        # Figures only, and a day of its own: another tenant's is not in its way.
+        "mcp_store.model_usage": [
+            {**own, "day": date(2026, 1, 1) + timedelta(days=100 * owner.number + i), "tokens": int(mark, 16)}
         ],
         # A trigger numbers it and chains it to the one before.
         "mcp_store.audit_log": [{**own, "entry": json.dumps({"contact": str(contact)})}],

@@ -15,17 +15,17 @@ READ = (
     *("agents", "assignments", "audit_log", "contacts", "decisions", "messages", "pipelines", "qualifications"),
     *("ratings", "session_agents", "sessions", "settings", "sources", "stage_history", "stages", "timeline"),
 )
-READ_BY_THE_WRITER = ("agent_sessions", "custom_fields", "idempotency_keys", "outbox")
+READ_BY_THE_WRITER = ("agent_sessions", "custom_fields", "idempotency_keys", "message_scores", "model_usage", "outbox")
 WRITTEN = {
     "INSERT": {
-        *("agent_sessions", "assignments", "audit_log", "custom_fields", "idempotency_keys", "outbox"),
-        *("qualifications", "stage_history", "timeline"),
+        *("agent_sessions", "assignments", "audit_log", "custom_fields", "idempotency_keys", "message_scores"),
+        *("model_usage", "outbox", "qualifications", "stage_history", "timeline"),
     },
     "UPDATE": {
-        *("agent_sessions", "assignments", "contacts", "custom_fields", "idempotency_keys", "qualifications"),
-        *("sessions", "stage_history"),
+        *("agent_sessions", "assignments", "contacts", "custom_fields", "idempotency_keys", "message_scores"),
+        *("model_usage", "qualifications", "sessions", "stage_history"),
     },
-    "DELETE": {"idempotency_keys"},
+    "DELETE": {"idempotency_keys", "message_scores"},
 }
 # Whose a row is, and which: "insert … on conflict do update" would take over what it names. Defaults set these.
 NEVER_SET = {"tenant_id", "id", "event_id", "number", "previous_hash", "hash"}
@@ -33,6 +33,7 @@ FUNCTIONS = ("folded", "open_seconds", "stage_key", "uuid_or_null")
 DEFINERS = {"mcp_store.chain_audit_entry"}
 OF_THE_OWNER = {
     "SELECT": {
+        *("mcp_store.message_scores", "mcp_store.model_usage"),
         *("mcp_store.assignments", "mcp_store.audit_log", "mcp_store.idempotency_keys", "mcp_store.qualifications"),
         *("mcp_store.tenant_settings", "public.agent_sessions", "public.agents", "public.contact_custom_fields"),
         *("public.contact_events", "public.contact_pipeline_statuses", "public.contacts", "public.messages"),
@@ -40,15 +41,17 @@ OF_THE_OWNER = {
         "public.sessions",
     },
     "INSERT": {
+        *("mcp_store.message_scores", "mcp_store.model_usage"),
         *("mcp_store.assignments", "mcp_store.audit_log", "mcp_store.idempotency_keys", "mcp_store.qualifications"),
         *("public.agent_sessions", "public.contact_custom_fields", "public.contact_events"),
         *("public.contact_pipeline_statuses", "public.outbox_events"),
     },
     "UPDATE": {
+        *("mcp_store.message_scores", "mcp_store.model_usage"),
         *("mcp_store.assignments", "mcp_store.idempotency_keys", "mcp_store.qualifications", "public.agent_sessions"),
         *("public.contact_custom_fields", "public.contact_pipeline_statuses", "public.contacts", "public.sessions"),
     },
-    "DELETE": {"mcp_store.idempotency_keys"},
+    "DELETE": {"mcp_store.idempotency_keys", "mcp_store.message_scores"},
 }
 ROLES = ("mcp_owner", "mcp_reader", "mcp_writer")
 

@@ -21,6 +21,8 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"metric": metric, **YEARS}
         for metric in ("conversion_rate", "win_rate", "response_time", "satisfaction", "resolution_rate")
     ),
+    "analyze_agent_messages": tuple({"agent_id": str(A.id("agent", place))} for place in (0, 1)),
+    "compare_agents": tuple({"agent_ids": [str(A.id("agent", place)) for place in pair]} for pair in ((0, 1), (2, 3))),
     "find_contacts": ({}, {"limit": 1}, {"query": "contact"}, {"status": "qualified"}),
     "get_contact": tuple({"contact_id": str(A.id("contact", place))} for place in range(A.contacts)),
     "list_agents": ({}, {"active": True}),
@@ -31,11 +33,15 @@ CALL = {"name": "find_contacts", "arguments": {}}
 
 async def answers(server: Server, tenant: str) -> list[Any]:
     """Return what a tenant is told when it asks everything."""
-    return [
+    told = [
         (tool, arguments, (await server.execute(tool, arguments, server.bearer(tenant)))[1]["result"])
         for tool, several in QUESTIONS.items()
         for arguments in several
     ]
+    for _, _, result in told:
+        # The id of the request, another each time.
+        result.pop("comparison_id", None)
+    return told
 
 
 def rpc(**members: Any) -> dict[str, Any]:
@@ -228,6 +234,18 @@ async def test_foreign_agents_are_not_found_and_count_nothing(both: Crm, server:
     assert (alone["result"]["stats"], alone["result"]["team"]["total_contacts"]) == ([], 0)
     assert [own] == [agent["agent_id"] for agent in mixed["result"]["stats"]]
     assert A.mark not in orjson.dumps(mixed["result"]["stats"]).decode()
+
+
+async def test_foreign_agents_are_compared_no_more_than_unknown_ones(both: Crm, server: Server) -> None:
+    said = set()
+    for id in (str(uuid4()), *(str(A.id(kind)) for kind in ("agent", "contact", "user"))):
+        asked = {"agent_ids": [str(B.id("agent")), id]}
+        status, answer = await server.execute("compare_agents", asked, server.bearer(B.tenant))
+        assert status == 404, id
+        answer["error"].pop("request_id")
+        said.add(orjson.dumps(answer).replace(id.encode(), b"<id>"))
+
+    assert len(said) == 1
 
 
 async def test_foreign_ids_and_texts_find_no_contact(both: Crm, server: Server) -> None:

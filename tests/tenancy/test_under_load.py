@@ -82,9 +82,12 @@ async def kill_some(crm: Crm, times: int) -> int:
 def through(crm: Crm, pool: Postgres, layers: Sequence[Layer]) -> Send:
     """Return a way to call tools without HTTP."""
     calls = Calls(CATALOG, layers, pool, lambda: crm.now)
+    # Streaming calls of one id would be duplicates.
+    numbers = itertools.count()
 
     async def send(tool: str, arguments: Any, tenant: Marked) -> tuple[str, Answer]:
-        outcome = await calls.run(tool, arguments, Caller(tenant.tenant, "tester", frozenset("*")), "test")
+        caller = Caller(tenant.tenant, "tester", frozenset("*"))
+        outcome = await calls.run(tool, arguments, caller, f"test-{next(numbers)}")
         if outcome.error is not None:
             return outcome.error.code, outcome.error.as_dict()
         assert outcome.result is not None

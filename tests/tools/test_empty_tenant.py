@@ -29,5 +29,6 @@ async def test_an_empty_tenant_has_no_best_agent(crm: Crm, metric: str) -> None:
 
 def test_each_tool_is_asked() -> None:
     needs_a_contact = {"get_contact", "qualify_lead", "update_pipeline_stage", "assign_to_agent"}
+    needs_agents = {"analyze_agent_messages", "compare_agents"}
 
-    assert set(CATALOG) == {*ARGUMENTS} | needs_a_contact
+    assert set(CATALOG) == {*ARGUMENTS} | needs_a_contact | needs_agents

@@ -508,6 +508,8 @@ PATHS: list[tuple[str, dict[str, Any]]] = [
     ("1l 121w", {"conversions": 0, "decided": 1, "still_open": 0}),
     ("1l 121n", {"decided": 1}),
     ("121l", {"decided": 0, "still_open": 1}),
+    ("1l 2n 121l", {"decided": 0, "still_open": 1}),
+    ("1n 2l 121n", {"decided": 1, "still_open": 0}),
     # After now.
     ("1n 300w", {"conversions": 0, "decided": 0}),
 ]
@@ -640,6 +642,9 @@ async def test_who_did_not_take_part_has_no_contact(crm: Crm) -> None:
     shop.contacts[-1].deleted_at = NOW
     for text in (None, "null", "[]", "{}", '"x"', "7", f'"{ana.id}"', f'{{"{ana.id}": 1}}', f'[["{ana.id}"]]'):
         shop.session(shop.someone(), START, agent_ids=text)
+    # PostgreSQL would read these as ids too; the CRM does not write them.
+    for spelling in (ana.id.hex, f"{{{ana.id}}}", f" {ana.id}"):
+        shop.session(shop.someone(), START, agent_ids=f'["{spelling}"]')
     await insert(shop, crm.owner)
 
     answer = await conversions(crm, shop)

@@ -58,6 +58,7 @@ class Contact:
     tags: str | None
     created_at: datetime
     deleted_at: datetime | None
+    source_channel: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,6 +120,7 @@ class Session:
     sentiment: str | None
     resolved: bool | None
     deleted_at: datetime | None
+    pipeline_id: UUID | None = None
 
 
 @dataclass(slots=True, kw_only=True)

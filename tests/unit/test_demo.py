@@ -423,6 +423,14 @@ def test_the_smallest_plans_work(contacts: int, days: int) -> None:
     assert len(found["public.projects"]) == 1
 
 
+def test_who_arrives_in_the_very_last_seconds_has_entered_the_pipeline_too() -> None:
+    # With these seeds somebody does.
+    for seed in (3, 12, 13):
+        batches = list(generate(plan(400, seed=seed, days=1)))
+        entered = [row for batch in batches for row in batch.rows["public.contact_pipeline_statuses"]]
+        assert len({row[1] for row in entered}) > 350
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -175,13 +175,14 @@ async def test_a_list_tells_all_that_a_client_needs(client: Client) -> None:
             assert schema["additionalProperties"] is False
 
 
-async def ids(client: Client) -> dict[str, str]:
+async def ids(client: Client) -> dict[str, Any]:
     contacts = (await client.execute("find_contacts", {"limit": 1})).json["result"]["contacts"]
     agents = (await client.execute("list_agents", {"type": "human", "active": True})).json["result"]["agents"]
     pipeline = (await client.execute("list_pipelines", {})).json["result"]["pipelines"][0]
     return {
         "contact_id": contacts[0]["contact_id"],
         "agent_id": agents[0]["agent_id"],
+        "agent_ids": [agent["agent_id"] for agent in agents[:3]],
         "pipeline_id": pipeline["pipeline_id"],
         "stage_id": pipeline["stages"][0]["stage_id"],
     }
@@ -194,6 +195,11 @@ CALLS: dict[str, list[dict[str, Any]]] = {
         {"metric": metric, "period": "custom", "start_date": "2026-01-01", "end_date": "2026-11-18"}
         for metric in ("conversion_rate", "win_rate", "response_time", "satisfaction", "resolution_rate")
     ],
+    "analyze_agent_messages": [
+        {"agent_id": ...},
+        {"agent_id": ..., "start_date": "2026-01-01", "end_date": "2026-11-18", "sample_size": 20},
+    ],
+    "compare_agents": [{"agent_ids": ..., "start_date": "2026-01-01", "end_date": "2026-11-18"}],
     "find_contacts": [{}, {"limit": 3}, {"query": "nobody is called so"}],
     "get_contact": [{"contact_id": ...}],
     "qualify_lead": [{"contact_id": ..., "status": "qualified", "bant_scores": {"need": 7}, "dry_run": True}],
