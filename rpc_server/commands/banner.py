@@ -27,6 +27,8 @@ The same over JSON-RPC, with the answer in words too:
 
   curl -s {address}/rpc {bearer} -H 'Content-Type: application/json' -d '{_RPC}'
 
+An agent connects by MCP: {address}/mcp, with the token as its bearer token.
+
 Development token (24 h, all permissions), also in {token_file}:
 
   {token}
