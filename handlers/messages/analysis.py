@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from statistics import fmean
 
@@ -15,6 +15,9 @@ from handlers.tenants import TenantSettings
 from rpc_server.contract.tool import Call
 
 _AT_A_TIME = 10
+# Kept of the time for the rules, which judge where the model has used up its own and scored nothing.
+_RULES_SECONDS = 5.0
+_RULES_SHARE = 0.25
 
 _UNSCORED: Mapping[Stopped | None, str] = {
     "unavailable": "The external model could not be reached",
@@ -50,7 +53,7 @@ async def judge(
     others count as failed, or the rules score all.
     """
     brand = brand_of(settings)
-    warning = ""
+    warning, spent = "", 0
     if sample.messages and settings.external_model:
         if call.model is None:
             warning = "No external model is configured on this server"
@@ -61,13 +64,13 @@ async def judge(
                 brand,
                 settings.language,
                 daily_tokens=settings.external_model_daily_tokens,
-                until=until,
+                until=until - min(_RULES_SECONDS, _RULES_SHARE * (until - asyncio.get_running_loop().time())),
                 on_done=on_done,
             )
             if scored.scores:
                 return _by_model(sample, scored)
-            warning = _UNSCORED[scored.stopped]
-    return await _by_rules(sample, brand, settings, until, on_done, warning)
+            warning, spent = _UNSCORED[scored.stopped], scored.tokens
+    return replace(await _by_rules(sample, brand, settings, until, on_done, warning), tokens=spent)
 
 
 def brand_of(settings: TenantSettings) -> Brand:

@@ -29,7 +29,7 @@ class BoundedResponse(aiohttp.ClientResponse):
 
 
 def bounded_session(*, connections: int) -> aiohttp.ClientSession:
-    """Return a session of at most so many *connections*, which goes through the environment's proxies."""
+    """Return a session of at most so many *connections* (0: any number), which uses the environment's proxies."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections), response_class=BoundedResponse, trust_env=True
     )

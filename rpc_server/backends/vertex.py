@@ -87,7 +87,6 @@ class Vertex:
         self._timeout = timeout_seconds
         self._thinking = thinking
         self._slots = asyncio.Semaphore(concurrency)
-        self._concurrency = concurrency
         self._breaker = breaker or Breaker()
         self._refusal: ModelFailure = "unavailable"
         self._client: asyncio.Task[Any] | None = None
@@ -104,7 +103,8 @@ class Vertex:
 
     async def __aenter__(self) -> "Vertex":
         """Begin to get ready, beside whatever else starts."""
-        self._session = bounded_session(connections=self._concurrency)
+        # Whoever waits for its turn waits for a slot, and not within a request's time.
+        self._session = bounded_session(connections=0)
         self._connect()
         return self
 
@@ -126,7 +126,7 @@ class Vertex:
         while True:
             try:
                 async with asyncio.timeout_at(until), self._slots:
-                    return await self._attempt(instructions, content, schema, most_tokens, until)
+                    return await self._attempt(instructions, content, schema, most_tokens)
             except TimeoutError:
                 raise ModelFailed("timed_out") from None
             except _Failed as failure:
@@ -136,16 +136,14 @@ class Vertex:
             attempt += 1
             await asyncio.sleep(pause)
 
-    async def _attempt(
-        self, instructions: str, content: str, schema: dict[str, Any], most_tokens: int, until: float
-    ) -> Generated:
+    async def _attempt(self, instructions: str, content: str, schema: dict[str, Any], most_tokens: int) -> Generated:
         """Make one request, unless the breaker refuses, and let it learn how that went."""
         if not self._breaker.admit():
             raise _Failed(self._refusal, healthy=None)
         healthy: bool | None = None
         pause = 0.0
         try:
-            answer = await self._request(instructions, content, schema, most_tokens, until)
+            answer = await self._request(instructions, content, schema, most_tokens)
             healthy = True
             return answer
         except _Failed as failure:
@@ -156,13 +154,10 @@ class Vertex:
         finally:
             self._breaker.report(healthy, pause=pause)
 
-    async def _request(
-        self, instructions: str, content: str, schema: dict[str, Any], most_tokens: int, until: float
-    ) -> Generated:
-        seconds = self._timeout
+    async def _request(self, instructions: str, content: str, schema: dict[str, Any], most_tokens: int) -> Generated:
+        client = await self._connected()
         try:
-            client = await self._connected()
-            seconds = min(self._timeout, max(0.001, until - asyncio.get_running_loop().time()))
+            # The library's own limit is one of the HTTP request; fetching a token comes before that.
             async with asyncio.timeout(self._timeout):
                 response = await client.aio.models.generate_content(
                     model=self._model,
@@ -174,7 +169,7 @@ class Vertex:
                         "max_output_tokens": most_tokens,
                         "automatic_continuation": False,
                         "automatic_function_calling": {"disable": True},
-                        "http_options": {"timeout": max(1, int(seconds * 1000))},
+                        "http_options": {"timeout": max(1, int(self._timeout * 1000))},
                         **self._thinking_config,
                     },
                 )
@@ -182,7 +177,7 @@ class Vertex:
         except _Failed:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the library raises, callers get a ModelFailed
-            failure = _failure(error, in_full=seconds >= self._timeout)
+            failure = _failure(error)
             logger.warning("request failed", reason=failure.reason, error=type(error).__name__, status=failure.status)
             raise failure from None
 
@@ -252,10 +247,10 @@ def _answer(response: Any) -> Generated:
         raise _Failed("unreadable", tokens=tokens, healthy=True) from None
 
 
-def _failure(error: Exception, *, in_full: bool) -> _Failed:
-    """Say what an exception means; *in_full*: a request that timed out had all the time that a request may have."""
+def _failure(error: Exception) -> _Failed:
+    """Say what an exception of the library means."""
     if isinstance(error, TimeoutError):
-        return _Failed("timed_out", healthy=False if in_full else None)
+        return _Failed("timed_out", healthy=False)
     if isinstance(error, AnswerTooLarge | ValueError | RecursionError):
         return _Failed("unreadable", healthy=True)
     if isinstance(error, aiohttp.ClientError):

@@ -222,10 +222,11 @@ async def test_a_server_that_hangs_is_given_up_after_the_request_s_time(
     fake: FakeVertex, start_vertex: StartVertex
 ) -> None:
     fake.answer = hang
-    vertex = await ready(fake, await start_vertex())
+    vertex = await ready(fake, await start_vertex(breaker=Breaker(threshold=1)))
     vertex._timeout = 0.2
 
     assert (await failure(vertex)).reason == "timed_out"
+    assert vertex.is_down
     assert len(fake.asked) <= 1, "a busy machine may not even get it sent"
     await until_true(lambda: fake.gone == len(fake.asked))
 
@@ -271,6 +272,22 @@ async def test_an_answer_that_breaks_off_is_asked_for_again(fake: FakeVertex, ve
     fake.answer = break_off
     assert (await failure(vertex)).reason == "unavailable"
     assert len(fake.asked) == 5
+
+
+async def test_a_connection_that_is_closed_without_a_word_is_tried_as_often_as_anything_else(
+    fake: FakeVertex, vertex: Vertex
+) -> None:
+    """The library would try once more, after some seconds, on its own account."""
+
+    async def close(asked: Asked, request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    fake.answer = close
+
+    assert (await failure(vertex)).reason == "unavailable"
+    assert len(fake.asked) == backend.ATTEMPTS
 
 
 @pytest.mark.parametrize("status", [200, 500])

@@ -4,11 +4,12 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from handlers.messages.kept_scores import FIND_SCORES, FORGET_SCORES
-from handlers.messages.quality import Brand
+from handlers.messages.kept_scores import FIND_SCORES, FORGET_SCORES, KeptScores
+from handlers.messages.quality import Brand, MessageScore
 from handlers.messages.rubric import RUBRIC
 from rpc_server.contract.query import Query
 from tests.conftest import Crm
@@ -120,14 +121,16 @@ async def test_a_score_is_used_for_180_days(fake: FakeVertex, desk: Desk) -> Non
 
 
 async def test_a_score_that_was_asked_for_anew_takes_the_place_of_the_old_one(desk: Desk) -> None:
-    await desk.score(sample(1))
-    await desk.crm.owner.execute(
-        "update mcp_store.message_scores set created_at = now() - interval '181 days', tone = 1"
-    )
-    scored = await desk.score(sample(1))
+    kept = KeptScores(desk.call(), "a-model", Brand(), RUBRIC, "en")
+    old = MessageScore(uuid4(), grammar=1, tone=None, brand=None, predominant_tone=None)
+    for score in (old, replace(old, grammar=8, tone=9, predominant_tone="formal")):
+        await desk.crm.owner.execute("update mcp_store.message_scores set created_at = now() - interval '181 days'")
+        async with desk.call().store() as db:
+            await kept.keep(db, {b"digest": score})
+            await db.commit()
+    found = await kept.find([b"digest"])
 
-    assert (scored.cached, scored.scores[0].tone) == (0, 7)
-    assert (await desk.score(sample(1))).cached == 1
+    assert kept.read(found[b"digest"], sample(1)[0]).tone == 9
 
 
 async def test_old_scores_are_forgotten_some_at_a_time_and_only_ones_own(desk: Desk) -> None:

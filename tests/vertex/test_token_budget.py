@@ -82,12 +82,13 @@ async def test_another_tenant_and_another_day_have_budgets_of_their_own(fake: Fa
     assert await tries("tenant-a", now + timedelta(minutes=1)) == 8
     # The day is UTC's, wherever the moment is told.
     in_brazil = datetime.fromisoformat("2026-11-22T21:01:00-03:00")
-    assert await tries("tenant-a", in_brazil) == 0
+    assert await tries("tenant-b", in_brazil) == 8
     days = await desk.crm.owner.fetch("select tenant_id, day, tokens from mcp_store.model_usage order by 1, 2")
     assert [tuple(row) for row in days] == [
         ("tenant-a", date(2026, 11, 22), TOKENS),
         ("tenant-a", date(2026, 11, 23), TOKENS),
         ("tenant-b", date(2026, 11, 22), TOKENS),
+        ("tenant-b", date(2026, 11, 23), TOKENS),
     ]
 
 
