@@ -18,10 +18,10 @@ from typing import Annotated, Any
 
 import typer
 
-from handlers.messages.grammar import find_slips
-from handlers.messages.language import detect
-from handlers.messages.plain_text import PlainText
-from handlers.messages.spelling import Spelling, load_spelling
+from handlers.messages.rules.grammar import find_slips
+from handlers.messages.rules.language import detect
+from handlers.messages.rules.plain_text import PlainText
+from handlers.messages.rules.spelling import Spelling, load_spelling
 
 OF_WORDS = frozenset({"accent", "spelling", "confusion"})
 

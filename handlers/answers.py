@@ -1,11 +1,12 @@
 """What every answer that counts something bears: its period, its moment, its definitions."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from handlers.periods import Period
+from handlers.periods import Period, midnight
 from rpc_server.contract.result import Part, Result
 
 Definitions = Annotated[dict[str, str], Field(description="One line for each figure: what it counts.")]
@@ -18,6 +19,11 @@ class Analysis(Result):
     period: Period
     as_of: datetime = Field(description="The moment that the answer refers to, in the tenant's zone.")
     definitions: Definitions
+
+    def changes_at(self) -> datetime | None:
+        """Return the end of the tenant's day: "today" and "the last 30 days" are others then."""
+        zone = ZoneInfo(self.period.time_zone)
+        return midnight(self.as_of.astimezone(zone).date() + timedelta(days=1), zone)
 
 
 class Interval95(Part):

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from statistics import fmean
 
-from handlers.messages.heuristic import Heuristic
+from handlers.messages.model.scoring import CALL_TOKENS, Scored, Stopped, score
 from handlers.messages.quality import Brand, Language, MessageScore, SampledMessage
+from handlers.messages.rules.heuristic import Heuristic
+from handlers.messages.rules.spelling import load_spelling
 from handlers.messages.sampling import Sample
-from handlers.messages.scoring import Scored, Stopped, score
-from handlers.messages.spelling import load_spelling
 from handlers.tenants import TenantSettings
 from rpc_server.contract.tool import Call
 
@@ -45,7 +45,13 @@ class Judged:
 
 
 async def judge(
-    call: Call, sample: Sample, settings: TenantSettings, until: float, on_done: Callable[[int, int], None]
+    call: Call,
+    sample: Sample,
+    settings: TenantSettings,
+    until: float,
+    on_done: Callable[[int, int], None],
+    *,
+    call_tokens: int = CALL_TOKENS,
 ) -> Judged:
     """Score the messages of *sample*, no later than *until* on the event loop's clock; *on_done* hears how many are.
 
@@ -66,6 +72,7 @@ async def judge(
                 daily_tokens=settings.external_model_daily_tokens,
                 until=until - min(_RULES_SECONDS, _RULES_SHARE * (until - asyncio.get_running_loop().time())),
                 on_done=on_done,
+                call_tokens=call_tokens,
             )
             if scored.scores:
                 return _by_model(sample, scored)

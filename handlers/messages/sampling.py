@@ -7,7 +7,7 @@ from string import digits, punctuation, whitespace
 from zlib import crc32
 
 from handlers.messages.quality import SampledMessage
-from handlers.messages.redaction import MAX_CHARACTERS, Redactor
+from handlers.messages.redaction.redactor import MAX_CHARACTERS, Redactor
 from handlers.periods import Period, span
 from handlers.ranking import Agent
 from rpc_server.contract.errors import FieldProblem, InvalidArguments, NotFound

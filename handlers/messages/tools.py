@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from handlers.judging import QualitySample
 from handlers.messages.analysis import judge, overall
+from handlers.messages.model.scoring import CALL_TOKENS
 from handlers.messages.quality import Language
 from handlers.messages.report import AgentMessages, fields_of
 from handlers.messages.sampling import draw, find_writer
@@ -119,14 +120,16 @@ async def judge_agents(
     agents: Sequence[Agent],
     begin: Callable[[Agent], None],
 ) -> Mapping[UUID, QualitySample]:
-    """Judge a sample of each agent's messages, the remaining time shared out evenly."""
+    """Judge a sample of each agent's messages, the remaining time and the call's budget shared out evenly."""
     samples = [await draw(call, await find_writer(call, agent.agent_id), period, DEFAULT_SAMPLE) for agent in agents]
     await call.db.release()
     found, loop = {}, asyncio.get_running_loop()
     for waiting, (agent, sample) in zip(range(len(agents), 0, -1), zip(agents, samples, strict=True), strict=True):
         begin(agent)
         until = loop.time() + max(0.0, _answer_by(call) - loop.time()) / waiting
-        judged = await judge(call, sample, settings, until, lambda done, total: None)
+        judged = await judge(
+            call, sample, settings, until, lambda done, total: None, call_tokens=CALL_TOKENS // len(agents)
+        )
         scores = [value for value in map(overall, judged.scores) if value is not None]
         found[agent.agent_id] = QualitySample(scores, judged.method, judged.warnings)
     return found

@@ -6,9 +6,9 @@ from functools import cache
 from uuid import UUID
 
 from handlers.demo import phrases_en, phrases_pt
-from handlers.messages.heuristic import Heuristic
 from handlers.messages.quality import Brand, Finding, Language, MessageScore, SampledMessage
-from handlers.messages.spelling import load_spelling
+from handlers.messages.rules.heuristic import Heuristic
+from handlers.messages.rules.spelling import load_spelling
 
 NOBODY = UUID(int=0)
 NO_BRAND = Brand()

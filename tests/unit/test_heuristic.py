@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.messages.plain_text import MOST_CHARACTERS
 from handlers.messages.quality import Brand, MessageScore
+from handlers.messages.rules.plain_text import MOST_CHARACTERS
 from tests.unit.heuristic_parts import about, demo_messages, score
 
 unhurried = settings(deadline=None)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from handlers.messages.grammar import find_slips
-from handlers.messages.language import detect
-from handlers.messages.plain_text import PlainText
 from handlers.messages.quality import Language
+from handlers.messages.rules.grammar import find_slips
+from handlers.messages.rules.language import detect
+from handlers.messages.rules.plain_text import PlainText
 from tests.unit.heuristic_parts import about, demo_messages, score
 
 

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from handlers.messages import spelling
-from handlers.messages.plain_text import PlainText
 from handlers.messages.quality import Language
-from handlers.messages.spelling import Spelling, load_spelling
+from handlers.messages.rules import spelling
+from handlers.messages.rules.plain_text import PlainText
+from handlers.messages.rules.spelling import Spelling, load_spelling
 
 
 @pytest.fixture(scope="module")

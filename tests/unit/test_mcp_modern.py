@@ -13,7 +13,7 @@ from rpc_server.protocol.errors import Refusal
 from rpc_server.protocol.jsonrpc import Fault, Parsed, Request
 from rpc_server.protocol.mcp_headers import MirroredArgument
 from rpc_server.protocol.mcp_message import parse
-from rpc_server.protocol.mcp_modern import Envelope, judge
+from rpc_server.protocol.mcp_modern import Envelope, judge, judge_notification
 from rpc_server.protocol.server_info import ServerInfo
 from rpc_server.protocol.versions import SUPPORTED
 
@@ -128,6 +128,13 @@ def test_a_version_that_is_not_served_is_told_which_are(version: str) -> None:
 
     assert (found.code, found.status) == (-32022, 400)
     assert found.data == {"supported": SUPPORTED, "requested": version[:100]}
+
+
+def test_a_version_in_a_header_that_is_no_text_can_be_told_of() -> None:
+    with pytest.raises(Refusal) as caught:
+        judge_notification(headers(MCP_Protocol_Version="2025\udcff"))
+
+    assert caught.value.data == {"supported": SUPPORTED, "requested": "2025?"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat
 
-from handlers.messages.redaction import MAX_CHARACTERS, Redactor
+from handlers.messages.redaction.redactor import MAX_CHARACTERS, Redactor
 
 PLACEHOLDER = re.compile(r"<[A-Z_]+_[0-9]+>")
 

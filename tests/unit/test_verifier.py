@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpc_server.backends.claims import Rules, TokenRefused
+from rpc_server.backends.claims import Rules, TokenRefused, caller_of
 from rpc_server.backends.keys import HS256, Key, OneKey, secret_key
 from rpc_server.backends.verifier import MOST_REMEMBERED, REMEMBERED_SECONDS, Issuer, Verifier
 from tests.conftest import SECRET
@@ -116,3 +116,11 @@ def test_tokens_that_differ_in_a_character_are_different(bench: Bench) -> None:
     for changed in (f"{good}A", good[:-1], f"{body}.{signature.swapcase()}", good + "\udcff", f"{good}="):
         with pytest.raises(TokenRefused):
             bench.verifier.verify(changed)
+
+
+@pytest.mark.parametrize("said", [{}, {"iss": "other"}, {"iss": None}, {"iss": ["id"]}])
+def test_whose_token_it_is_counts_again_once_it_is_verified(said: dict[str, object]) -> None:
+    claims = CLAIMS | {"exp": START + 60}
+    assert caller_of(claims | {"iss": "id"}, Rules(issuer="id"), START)
+    with pytest.raises(TokenRefused, match="not one that this server trusts"):
+        caller_of(claims | said, Rules(issuer="id"), START)

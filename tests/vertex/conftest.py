@@ -13,9 +13,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from handlers.messages.model.rubric import RUBRIC, Rubric
+from handlers.messages.model.scoring import Scored, score
 from handlers.messages.quality import Brand, SampledMessage
-from handlers.messages.rubric import RUBRIC, Rubric
-from handlers.messages.scoring import Scored, score
 from rpc_server.backends import vertex as backend
 from rpc_server.backends.breaker import Breaker
 from rpc_server.backends.vertex import Vertex

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from handlers.messages.kept_scores import FIND_SCORES, FORGET_SCORES, KeptScores
+from handlers.messages.model.kept_scores import FIND_SCORES, FORGET_SCORES, KeptScores
+from handlers.messages.model.rubric import RUBRIC
 from handlers.messages.quality import Brand, MessageScore
-from handlers.messages.rubric import RUBRIC
 from rpc_server.contract.query import Query
 from tests.conftest import Crm
 from tests.vertex.conftest import Desk, StartVertex, ids_of, sample

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from handlers.messages.prompt import MOST_FINDINGS, NO_TONE, build
+from handlers.messages.model.prompt import MOST_FINDINGS, NO_TONE, build
+from handlers.messages.model.rubric import RUBRIC, RUBRIC_FILE, read_rubric
 from handlers.messages.quality import DIMENSIONS, TONES, Brand
-from handlers.messages.rubric import RUBRIC, RUBRIC_FILE, read_rubric
 from tests.vertex.conftest import sample
 
 DELIMITER = "5b3c0f0a9d1e4c7f8a6b2d4e6f8091a2"

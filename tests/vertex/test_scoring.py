@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from aiohttp import web
 
-from handlers.messages.scoring import BATCH, Scored, Stopped, batches
+from handlers.messages.model.scoring import BATCH, Scored, Stopped, batches
 from rpc_server.backends.breaker import Breaker
 from rpc_server.contract.errors import DependencyUnavailable
 from rpc_server.contract.model import ModelFailure

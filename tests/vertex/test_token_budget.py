@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 from aiohttp import web
 
-from handlers.messages.prompt import build
+from handlers.messages.model.prompt import build
+from handlers.messages.model.scoring import BATCH
+from handlers.messages.model.token_budget import TokenBudget
 from handlers.messages.quality import Brand
-from handlers.messages.scoring import BATCH
-from handlers.messages.token_budget import TokenBudget
 from rpc_server.backends.postgres import Postgres
 from tests.vertex.conftest import Desk, sample, until_true
 from tests.vertex.fake import TOKENS, Asked, FakeVertex, generated, judged, well

@@ -6,9 +6,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from handlers.messages.prompt import Prompt, build
+from handlers.messages.model.prompt import Prompt, build
+from handlers.messages.model.verdicts import MOST_EXCERPT, Verdicts, parse, quoted
 from handlers.messages.quality import Brand, Finding
-from handlers.messages.verdicts import MOST_EXCERPT, Verdicts, parse, quoted
 from tests.vertex.conftest import sample
 from tests.vertex.fake import verdict
 

@@ -5,8 +5,8 @@ import re
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
 
-from handlers.messages.redaction_numbers import Window, stands_free, windows
-from handlers.messages.redaction_text import Found, strongest
+from handlers.messages.redaction.numbers import Window, stands_free, windows
+from handlers.messages.redaction.text import Found, strongest
 
 _JOINED = re.compile(r"[ \t.\-/_()]{1,5}")
 _PLUS = re.compile(r"\+[ (]{0,2}\Z")

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from handlers.messages.redaction_text import Found, blanked
+from handlers.messages.redaction.text import Found, blanked
 
 _LOCAL = r"(?<![\w.%+'\-])[_.%+'\-]*+(?P<local>[\w.%+'\-]++)"
 _LABEL = r"[^\W_](?:[\w\-]{0,61}[^\W_])?+"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from stdnum import luhn
 from stdnum.br import cnpj, cpf
 
-from handlers.messages.redaction_numbers import Window, stands_free, windows
-from handlers.messages.redaction_text import Found, Kind, compact, strongest
+from handlers.messages.redaction.numbers import Window, stands_free, windows
+from handlers.messages.redaction.text import Found, Kind, compact, strongest
 
 # What may stand between the digits of one number: a sign or two, and spaces around them.
 _GAP = r"\s{0,4}+[.,\-/_|*\\]{0,2}+\s{0,4}+"

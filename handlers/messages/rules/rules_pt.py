@@ -1,6 +1,6 @@
 """Slips of Portuguese grammar that patterns tell with few false alarms."""
 
-from handlers.messages.slips import HEAVY, LIGHT, Rule, one_of, rule
+from handlers.messages.rules.slips import HEAVY, LIGHT, Rule, one_of, rule
 
 # What may stand between a subject and its verb.
 _NOT = r"(?:(?:não|nao|já|só|também|te|lhe|se|nos|ainda|sempre) ){0,2}"

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from handlers.messages.model.rubric import Rubric
 from handlers.messages.quality import DIMENSIONS, TONES, Brand, Finding, Language, MessageScore, SampledMessage
-from handlers.messages.rubric import Rubric
 from rpc_server.contract.query import Row, WritableDatabase, query
 from rpc_server.contract.tool import Call
 

@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from math import exp
 
-from handlers.messages import accents, misspellings, rules_en, rules_pt
-from handlers.messages.plain_text import PlainText
 from handlers.messages.quality import SCALE, Language
-from handlers.messages.slips import Slip, apart
-from handlers.messages.spelling import Spelling
+from handlers.messages.rules import accents, misspellings, rules_en, rules_pt
+from handlers.messages.rules.plain_text import PlainText
+from handlers.messages.rules.slips import Slip, apart
+from handlers.messages.rules.spelling import Spelling
 
 _RULES = {"pt-BR": rules_pt.RULES, "en": rules_en.RULES}
 _FEWEST_WORDS = 3

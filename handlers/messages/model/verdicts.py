@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from handlers.messages.prompt import MOST_FINDINGS, NO_TONE, Prompt
+from handlers.messages.model.prompt import MOST_FINDINGS, NO_TONE, Prompt
+from handlers.messages.model.rubric import RUBRIC, Rubric
 from handlers.messages.quality import SCALE, Dimension, Finding, Language, MessageScore, SampledMessage, Tone
-from handlers.messages.rubric import RUBRIC, Rubric
 
 MOST_EXCERPT = 200
 

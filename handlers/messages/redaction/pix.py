@@ -2,8 +2,8 @@
 
 import re
 
-from handlers.messages.redaction_named import LINK
-from handlers.messages.redaction_text import Found, compact
+from handlers.messages.redaction.named import LINK
+from handlers.messages.redaction.text import Found, compact
 
 _RANDOM = re.compile(
     r"(?<![a-z0-9])(?:[0-9a-f]{8}(?:[\s._\-]{1,3}+[0-9a-f]{4}){3}[\s._\-]{1,3}+[0-9a-f]{12}"

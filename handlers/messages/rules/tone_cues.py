@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from handlers.messages.quality import Language, Tone
-from handlers.messages.slips import Sentence
+from handlers.messages.rules.slips import Sentence
 
 CueKind: TypeAlias = Literal[
     "rude", "dismissive", "impatient", "pushy",

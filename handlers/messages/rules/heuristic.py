@@ -1,12 +1,12 @@
 """Judge messages by rules and word lists: no model, no network, the same answer every time."""
 
-from handlers.messages import brand as brand_words
-from handlers.messages import grammar, tone
-from handlers.messages.language import detect
-from handlers.messages.plain_text import PlainText
 from handlers.messages.quality import Brand, Finding, Language, MessageScore, SampledMessage
-from handlers.messages.slips import Slip
-from handlers.messages.spelling import Spelling
+from handlers.messages.rules import brand as brand_words
+from handlers.messages.rules import grammar, tone
+from handlers.messages.rules.language import detect
+from handlers.messages.rules.plain_text import PlainText
+from handlers.messages.rules.slips import Slip
+from handlers.messages.rules.spelling import Spelling
 
 # Ten findings a message at most, of each dimension the first ones.
 _GRAMMAR_FINDINGS, _TONE_FINDINGS, _BRAND_FINDINGS = 4, 3, 3

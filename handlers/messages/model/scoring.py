@@ -14,12 +14,12 @@ from math import ceil
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-from handlers.messages.kept_scores import KeptScores
-from handlers.messages.prompt import Prompt, build
+from handlers.messages.model.kept_scores import KeptScores
+from handlers.messages.model.prompt import Prompt, build
+from handlers.messages.model.rubric import RUBRIC, Rubric
+from handlers.messages.model.token_budget import TokenBudget
+from handlers.messages.model.verdicts import Verdicts, parse
 from handlers.messages.quality import Brand, Language, MessageScore, SampledMessage
-from handlers.messages.rubric import RUBRIC, Rubric
-from handlers.messages.token_budget import TokenBudget
-from handlers.messages.verdicts import Verdicts, parse
 from rpc_server.contract.errors import ToolError
 from rpc_server.contract.model import Generated, Model, ModelFailed, ModelFailure
 from rpc_server.contract.query import TransactionLost

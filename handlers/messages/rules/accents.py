@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from handlers.messages.plain_text import PlainText, Word, fold
-from handlers.messages.slips import LIGHT, Rule, Sentence, Slip, one_of, rule
+from handlers.messages.rules.plain_text import PlainText, Word, fold
+from handlers.messages.rules.slips import LIGHT, Rule, Sentence, Slip, one_of, rule
 
 # Written right. Without the accent nobody means another word.
 _ALWAYS = """

@@ -1,6 +1,6 @@
 """Slips of English grammar that patterns tell with few false alarms."""
 
-from handlers.messages.slips import HEAVY, LIGHT, Rule, one_of, rule
+from handlers.messages.rules.slips import HEAVY, LIGHT, Rule, one_of, rule
 
 # Where a clause begins, so that "does she like" and "let it go" are not taken for "she like" and "it go".
 _CLAUSE = r"(?:^|(?<=[.!?;,:\n])|(?<=\bbecause )|(?<=\bbut )|(?<=\bso )|(?<=\bthat )|(?<=\bthink )|(?<=\bsays ))\s*"

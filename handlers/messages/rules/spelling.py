@@ -12,11 +12,11 @@ from itertools import combinations, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handlers.messages import accents, misspellings
-from handlers.messages.plain_text import PlainText, Word, fold
 from handlers.messages.quality import Language
-from handlers.messages.slang import is_chat
-from handlers.messages.slips import PLAIN, Sentence, Slip, SlipKind
+from handlers.messages.rules import accents, misspellings
+from handlers.messages.rules.plain_text import PlainText, Word, fold
+from handlers.messages.rules.slang import is_chat
+from handlers.messages.rules.slips import PLAIN, Sentence, Slip, SlipKind
 
 if TYPE_CHECKING:
     from harper import Lint, Linter

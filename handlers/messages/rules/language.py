@@ -1,7 +1,7 @@
 """Which language a message is in: a vote of its stop words."""
 
-from handlers.messages.plain_text import PlainText
 from handlers.messages.quality import Language
+from handlers.messages.rules.plain_text import PlainText
 
 # Words of two of the languages ("a", "do", "no", "as", "me") vote for neither.
 _PORTUGUESE = frozenset(

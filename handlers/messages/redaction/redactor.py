@@ -7,13 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from handlers.messages.redaction_checked import checked_numbers, payment_slips
-from handlers.messages.redaction_links import emails, private_links
-from handlers.messages.redaction_named import named_numbers
-from handlers.messages.redaction_numbers import with_rests
-from handlers.messages.redaction_phones import phones
-from handlers.messages.redaction_pix import named_keys, payloads, random_keys
-from handlers.messages.redaction_text import KINDS, Found, Kind, Plain, blanked, plain
+from handlers.messages.redaction.checked import checked_numbers, payment_slips
+from handlers.messages.redaction.links import emails, private_links
+from handlers.messages.redaction.named import named_numbers
+from handlers.messages.redaction.numbers import with_rests
+from handlers.messages.redaction.phones import phones
+from handlers.messages.redaction.pix import named_keys, payloads, random_keys
+from handlers.messages.redaction.text import KINDS, Found, Kind, Plain, blanked, plain
 
 MAX_CHARACTERS = 10_000
 

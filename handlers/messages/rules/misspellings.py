@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from handlers.messages.plain_text import PlainText, Word
 from handlers.messages.quality import Language
-from handlers.messages.slips import PLAIN, Sentence, Slip
+from handlers.messages.rules.plain_text import PlainText, Word
+from handlers.messages.rules.slips import PLAIN, Sentence, Slip
 
 # wrong=right; "_" stands for a space.
 _PORTUGUESE = """

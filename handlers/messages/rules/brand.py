@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from handlers.messages.plain_text import PlainText, fold
 from handlers.messages.quality import SCALE, Brand, Finding, Language
-from handlers.messages.slips import Sentence
+from handlers.messages.rules.plain_text import PlainText, fold
+from handlers.messages.rules.slips import Sentence
 
 # 10: nothing avoided, and something preferred where the tenant has preferences; 7: none of those.
 _WITHOUT_PREFERRED = 7.0

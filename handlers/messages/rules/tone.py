@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from handlers.messages.plain_text import PlainText
 from handlers.messages.quality import SCALE, TONES, Finding, Language, Tone
-from handlers.messages.slang import is_chat
-from handlers.messages.slips import Sentence
-from handlers.messages.tone_cues import COMPLAINTS, CUES
+from handlers.messages.rules.plain_text import PlainText
+from handlers.messages.rules.slang import is_chat
+from handlers.messages.rules.slips import Sentence
+from handlers.messages.rules.tone_cues import COMPLAINTS, CUES
 
 # Neutral and businesslike; rude goes towards 0, warm, empathetic and helpful towards 10.
 _NEUTRAL = 5.0

@@ -2,7 +2,7 @@
 
 import re
 
-from handlers.messages.redaction_text import Found, Kind, compact, strongest
+from handlers.messages.redaction.text import Found, Kind, compact, strongest
 
 # A few words and signs that may stand between the name of a number and the number.
 LINK = (

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from handlers.messages.model.rubric import RUBRIC, Rubric
 from handlers.messages.quality import SCALE, Brand, Dimension, SampledMessage
-from handlers.messages.rubric import RUBRIC, Rubric
 
 # What a model sees of a message and of the question before it; longer ones are cut.
 MOST_TEXT = 4_000

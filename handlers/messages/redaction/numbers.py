@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from handlers.messages.redaction_text import Found, Kind
+from handlers.messages.redaction.text import Found, Kind
 
 _DIGITS = re.compile(r"[0-9]+")
 _WORD_BEFORE = re.compile(r"[a-z]*\Z")
