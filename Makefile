@@ -15,7 +15,7 @@ export UV_PYTHON := $(VENV)/bin/python
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci-slow conformance check lint types format snapshots tools token clean
+.PHONY: help run test ci-slow conformance clients fuzz check lint types format snapshots tools token clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ ci-slow: $(VENV)/.dev ## Run the long tests of faults and of changes at once (ab
 
 conformance: $(VENV)/.dev ## Run the official MCP conformance suites (needs npm; about a minute)
 	@$(RUN) tests.conformance.run
+
+clients: $(VENV)/.dev ## Try real MCP clients against two servers in turn (needs npm; CLIENTS="adk inspector" for some)
+	@$(RUN) tests.clients.run $(CLIENTS) $(ARGS)
+
+fuzz: $(VENV)/.dev ## Fuzz /mcp and /rpc, guided by coverage (FUZZ_SECONDS=600)
+	@$(RUN) tests.fuzz.run $(or $(FUZZ_SECONDS),600)
 
 check: lint types ## Lint and type-check
 

@@ -98,13 +98,15 @@ class Server:
         self.url = url
         self.session = session
 
-    def token(self, tenant: str = "tenant-a", permissions: Sequence[str] = ("*",)) -> str:
+    def token(self, tenant: str = "tenant-a", permissions: Sequence[str] = ("*",), user: str = "tester") -> str:
         """Return a token for *tenant*."""
-        return Tokens(SECRET).sign(tenant, "tester", list(permissions), timedelta(minutes=5))
+        return Tokens(SECRET).sign(tenant, user, list(permissions), timedelta(minutes=5))
 
-    def bearer(self, tenant: str = "tenant-a", permissions: Sequence[str] = ("*",)) -> dict[str, str]:
+    def bearer(
+        self, tenant: str = "tenant-a", permissions: Sequence[str] = ("*",), user: str = "tester"
+    ) -> dict[str, str]:
         """Return the header that bears a token for *tenant*."""
-        return {"Authorization": f"Bearer {self.token(tenant, permissions)}"}
+        return {"Authorization": f"Bearer {self.token(tenant, permissions, user)}"}
 
     async def rpc(self, body: Any, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         """POST to /rpc and return status and JSON; *body* may be bytes as they are to be sent."""

@@ -1,22 +1,28 @@
-"""Logs: one JSON object a line, or readable lines on a terminal."""
+"""Logs: one JSON object a line, or readable lines on a terminal; neither quotes what a caller or a customer wrote."""
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+
+from rpc_server.backends.tracebacks import outlined
+from rpc_server.calls.log_context import with_context
 
 
 def configure_logs(log_format: str, level: str) -> None:
     """Send this program's log lines, and its libraries', to standard error; *log_format* is json, text or auto."""
     readable = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
-    renderers: list[Any] = (
-        # Not the richer traceback: it prints local variables, and one may be a token.
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if readable
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    )
-    stamps: list[Any] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+    renderers: list[Any] = [
+        structlog.processors.ExceptionRenderer(outlined),
+        structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer(),
+    ]
+    stamps: list[Any] = [
+        with_context,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*stamps, *renderers],
@@ -28,8 +34,16 @@ def configure_logs(log_format: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*stamps, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[*stamps, structlog.stdlib.add_logger_name, _without_objects],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
-    logging.basicConfig(handlers=[handler], level=number)
+    # To debug this program nobody needs its libraries' chatter, which may hold what they send and receive.
+    logging.basicConfig(handlers=[handler], level=max(number, logging.INFO))
+
+
+def _without_objects(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Leave out what asyncio writes below its sentence: tasks and exceptions, with what they say."""
+    if event["logger"] == "asyncio":
+        event["event"] = event["event"].partition("\n")[0]
+    return event

@@ -8,85 +8,29 @@ that hands the connection to another after each transaction.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import asyncpg
-import orjson
 import structlog
 
+from rpc_server.backends.postgres_connection import UNREACHABLE as _UNREACHABLE
+from rpc_server.backends.postgres_pool import PostgresPool, is_lost, unavailable
 from rpc_server.contract.errors import DeadlineExceeded, DependencyUnavailable
 from rpc_server.contract.query import Query, Row, TransactionLost
 
 logger = structlog.get_logger("postgres")
 
-_UNREACHABLE = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-)
-_ROLLBACK_SECONDS = 5.0
 _STATEMENT_SECONDS = 60.0
 _LOCK_SECONDS = 10
 _IDLE_SECONDS = 60
+# PostgreSQL ends a statement at its time; where it does not even do that, we do, so much later.
+_LATE_SECONDS = 5.0
+_COMMIT_SECONDS = 30.0
 
 
-if TYPE_CHECKING:  # the driver's classes are generic for type checkers only
-    _DriverConnection = asyncpg.Connection[asyncpg.Record]
-else:
-    _DriverConnection = asyncpg.Connection
-
-
-class _Connection(_DriverConnection):
-    """A connection that needs no reset: whatever is set on it is local to a transaction."""
-
-    def get_reset_query(self) -> str:
-        return ""
-
-
-async def _decode_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
-
-
-def _to_json(value: object) -> str:
-    return orjson.dumps(value).decode()
-
-
-class Postgres:
-    """A pool of connections, used only through a tenant's snapshot."""
-
-    def __init__(self, url: str, *, size: int, acquire_seconds: float) -> None:
-        """At most *size* connections; a caller waits at most *acquire_seconds* for one."""
-        self._url = url
-        self._size = size
-        self._acquire_seconds = acquire_seconds
-        self._closing: set[asyncio.Future[None]] = set()
-
-    async def __aenter__(self) -> "Postgres":
-        """Open the pool; PostgreSQL itself may still be down."""
-        self._pool = await asyncpg.create_pool(
-            self._url,
-            min_size=0,
-            max_size=self._size,
-            connection_class=_Connection,
-            timeout=self._acquire_seconds,
-            server_settings={
-                "application_name": "crm-mcp",
-                "timezone": "UTC",
-                "standard_conforming_strings": "on",
-            },
-            init=_decode_json,
-        )
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        """Close the pool."""
-        await self._pool.close()
+class Postgres(PostgresPool):
+    """A pool of connections, used only through a tenant's snapshot or transaction."""
 
     @asynccontextmanager
     async def snapshot(self, tenant_id: str, deadline: Callable[[], float | None]) -> AsyncIterator["Snapshot"]:
@@ -106,41 +50,6 @@ class Postgres:
             yield transaction
         finally:
             await transaction.end("rollback")
-
-    async def check(self) -> None:
-        """Return when PostgreSQL answers and the server may take its role, else raise DependencyUnavailable."""
-        async with self.snapshot("", lambda: None) as snapshot:
-            await snapshot.all(_PING)
-
-    async def acquire(self, seconds: float) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
-        """Take a connection within *seconds*, or raise DependencyUnavailable."""
-        try:
-            return await self._pool.acquire(timeout=min(seconds, self._acquire_seconds))
-        except TimeoutError:
-            raise _unavailable("has no free connection at the moment") from None
-        except _UNREACHABLE as error:
-            logger.warning("unreachable", error=type(error).__name__, reason=str(error))
-            raise _unavailable("cannot be reached") from error
-
-    async def give_back(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", statement: str) -> None:
-        """End the transaction, unless it has ended (""), and return the connection, also when being cancelled."""
-        ending = asyncio.ensure_future(self._end(connection, statement))
-        self._closing.add(ending)
-        ending.add_done_callback(self._closing.discard)
-        await asyncio.shield(ending)
-
-    async def _end(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", statement: str) -> None:
-        try:
-            if statement:
-                await connection.execute(statement, timeout=_ROLLBACK_SECONDS)
-        except Exception as error:  # noqa: BLE001 - whatever it was, this connection is not to be used again
-            logger.warning("connection dropped", error=type(error).__name__)
-            with suppress(asyncpg.InterfaceError):  # a lost one has left the pool by itself
-                connection.terminate()
-        finally:
-            # Lost at this very moment, it may go back by itself first, and the pool would complain.
-            with suppress(asyncpg.InternalClientError):
-                await self._pool.release(connection)
 
 
 class Snapshot:
@@ -162,7 +71,8 @@ class Snapshot:
         async with self._turn:
             with self._translated(query.name):
                 connection = self._connection or await self._begin()
-                rows: Sequence[Any] = await connection.fetch(query.text, *values)
+                with self._postgres.awaited():
+                    rows: Sequence[Any] = await connection.fetch(query.text, *values, timeout=self._late())
                 return rows
 
     async def first(self, query: Query, /, **parameters: Any) -> Row | None:
@@ -184,13 +94,18 @@ class Snapshot:
     async def _begin(self) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
         seconds = self._seconds_left()
         self._connection = connection = await self._postgres.acquire(seconds)
-        await connection.execute(
+        opening = (
             f"{self.opening};"
             # A server that freezes must not keep a tenant's locks.
             f"set local idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s';"
             f"set local mcp.tenant_id = {quoted(self._tenant_id)};"
             f"set local statement_timeout = {max(1, int(seconds * 1000))}"
         )
+        try:
+            await self._postgres.open(connection, opening)
+        except asyncpg.FeatureNotSupportedError as error:  # a transaction that writes, on a standby
+            self._postgres.drop(connection)  # another may lead to who writes by now
+            raise unavailable("takes no changes at the moment") from error
         return connection
 
     @contextmanager
@@ -211,16 +126,21 @@ class Snapshot:
             raise DeadlineExceeded(f"The CRM database did not finish in time. {self.too_slow}") from error
         except (*_UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             # The driver uses InterfaceError both for a lost connection and for our own mistakes.
-            if isinstance(error, asyncpg.InterfaceError) and not _is_lost(self._connection):
+            if isinstance(error, asyncpg.InterfaceError) and not is_lost(self._connection):
                 raise
             logger.warning("connection lost", query=name, error=type(error).__name__)
-            raise _unavailable("went away during the call") from error
+            self._postgres.suspect()
+            raise unavailable("went away during the call") from error
 
     def _seconds_left(self) -> float:
         deadline = self._deadline()
         if deadline is None:
             return _STATEMENT_SECONDS
         return max(0.001, deadline - asyncio.get_running_loop().time())
+
+    def _late(self) -> float:
+        """Return the seconds after which an answer is not waited for any more."""
+        return self._seconds_left() + _LATE_SECONDS
 
 
 class Transaction(Snapshot):
@@ -246,9 +166,11 @@ class Transaction(Snapshot):
         """Make it so. Where PostgreSQL goes away right now, nobody knows whether it did: the error says that."""
         assert self._connection is not None
         try:
-            done = await self._connection.execute("commit")
-        except (*_UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError) as error:
+            with self._postgres.awaited():
+                done = await self._connection.execute("commit", timeout=_COMMIT_SECONDS)
+        except (*_UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             logger.warning("connection lost at commit", error=type(error).__name__)
+            self._postgres.suspect()
             raise DependencyUnavailable(
                 "The CRM database went away while the change was being saved; it may or may not have been. "
                 "Call again with the same idempotency_key, or read the contact before you change it again.",
@@ -269,25 +191,11 @@ class Transaction(Snapshot):
     async def _control(self, statement: str) -> None:
         with self._translated(statement):
             connection = self._connection or await self._begin()
-            await connection.execute(statement)
-
-
-def _is_lost(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None") -> bool:
-    """Tell whether a connection is closed; one that has left the pool does not even say that."""
-    try:
-        return connection is not None and connection.is_closed()
-    except asyncpg.InterfaceError:
-        return True
+            with self._postgres.awaited():
+                await connection.execute(statement, timeout=self._late())
 
 
 def quoted(text: str) -> str:
     """Return *text* as a PostgreSQL literal, by the rules of libpq's PQescapeLiteral."""
     escaped = text.replace("'", "''")
     return f" E'{escaped.replace(chr(92), chr(92) * 2)}'" if "\\" in escaped else f"'{escaped}'"
-
-
-def _unavailable(what: str) -> DependencyUnavailable:
-    return DependencyUnavailable(f"The CRM database {what}. Try again in a moment.", retry_after=2)
-
-
-_PING = Query("ping", "-- Is anybody there?\nselect 1", ())

@@ -50,6 +50,11 @@ class Log:
         self.append(answer)
         self.ended = time.time()
 
+    def break_off(self) -> None:
+        """End it without an answer: whoever was to give one has gone away."""
+        self.ended = self.ended or time.time()
+        self._changed.set()
+
     def release(self) -> None:
         """Let go of whoever reads now and can come back."""
         self.is_released = True

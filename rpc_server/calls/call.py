@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from rpc_server.calls.cache import Cache, NoCache
 from rpc_server.calls.layers import Layer, compose
 from rpc_server.calls.relay import MemoryRelay
 from rpc_server.calls.streams import CallStream, Event, Gauge, Owner, Relay
@@ -16,6 +17,7 @@ from rpc_server.calls.trail import AuditTrail, Writer
 from rpc_server.calls.writes import Writes
 from rpc_server.contract.caller import Caller
 from rpc_server.contract.errors import Cancelled, ShuttingDown, ToolError, UnknownTool
+from rpc_server.contract.limit import Decision
 from rpc_server.contract.model import Model
 from rpc_server.contract.query import Database
 from rpc_server.contract.result import Result
@@ -35,17 +37,30 @@ class Crm(Writer, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a call: a result or an error, never both."""
+    """What came of a call: a result or an error, never both.
+
+    *age_seconds* is None where the answer was made for this call; *limit*, where nothing was counted.
+    """
 
     tool: Tool
     result: Result | None = None
     error: ToolError | None = None
+    limit: Decision | None = None
+    age_seconds: float | None = None
+
+    @property
+    def cache(self) -> dict[str, Any] | None:
+        """Return what an answer says of the cache; None where its tool's answers are not kept."""
+        if self.result is None or not self.tool.cache_seconds:
+            return None
+        return {"hit": self.age_seconds is not None, "age_seconds": round(self.age_seconds or 0.0, 1)}
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """A call under way: its events until the last one, and what comes of it."""
 
+    call: Call
     events: AsyncIterator[Event]
     outcome: "asyncio.Task[Outcome]"
 
@@ -61,6 +76,7 @@ class Calls:
         clock: Callable[[], datetime],
         *,
         relay: Relay | None = None,
+        cache: Cache | None = None,
         model: Model | None = None,
         secret: bytes | None = None,
     ) -> None:
@@ -69,7 +85,7 @@ class Calls:
         self.trail = AuditTrail(crm)
         self._chain = compose(layers, self._invoke)
         self._crm = crm
-        self._writes = Writes(crm)
+        self._writes = Writes(crm, cache or NoCache())
         self._clock = clock
         self.relay = relay or MemoryRelay()
         self._model = model
@@ -148,7 +164,7 @@ class Calls:
         self._streaming.add(task)
         task.add_done_callback(self._streaming.discard)
         try:
-            yield Running(watcher.events(), task)
+            yield Running(call, watcher.events(), task)
         finally:
             if not task.done():
                 task.cancel()
@@ -167,7 +183,7 @@ class Calls:
         except asyncio.CancelledError:
             error = ShuttingDown() if self._shutting_down else Cancelled()
             await stream.failed(error)
-            return Outcome(call.tool, error=error)
+            return Outcome(call.tool, error=error, limit=call.limit)
         if outcome.result is not None:
             await stream.done(call.tool.name, outcome.result)
         elif outcome.error is not None:
@@ -179,9 +195,10 @@ class Calls:
 
     async def _outcome(self, call: Call) -> Outcome:
         try:
-            return Outcome(call.tool, result=await self._chain(call))
+            result = await self._chain(call)
         except ToolError as error:
-            return Outcome(call.tool, error=error)
+            return Outcome(call.tool, error=error, limit=call.limit)
+        return Outcome(call.tool, result=result, limit=call.limit, age_seconds=call.age_seconds)
 
     async def _invoke(self, call: Call) -> Result:
         if isinstance(call.progress, CallStream):

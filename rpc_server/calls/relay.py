@@ -14,18 +14,33 @@ _RING_EVENTS = 32
 @dataclass(slots=True)
 class _Stream:
     aliases: frozenset[str]
+    is_mirrored: bool = False
     ring: deque[Event] = field(default_factory=lambda: deque(maxlen=_RING_EVENTS))
     watchers: set[Gauge] = field(default_factory=set)
 
     @property
     def is_live(self) -> bool:
-        return not (self.ring and self.ring[-1].is_last)
+        return self.latest is None or not self.latest.is_last
+
+    @property
+    def latest(self) -> Event | None:
+        return self.ring[-1] if self.ring else None
+
+
+def still_running(request_id: str) -> Conflict:
+    """Return the refusal of a call whose request id is in use."""
+    return Conflict(
+        "duplicate_request",
+        f"A call with the request id {request_id!r} is still running. Wait for it, watch it at "
+        f"/progress/{request_id}, or send another X-Request-Id.",
+    )
 
 
 class MemoryRelay:
     """Streams by owner and request id; an ended one is kept *kept_seconds*, at most *most_kept* of them in all.
 
-    An owner may have *most_per_owner* live streams at a time, and as many watchers.
+    An owner may have *most_per_owner* live streams at a time, and as many watchers. Streams of other
+    processes can be mirrored into it; they are watched like its own.
     """
 
     def __init__(self, *, kept_seconds: float = 60.0, most_kept: int = 200, most_per_owner: int = 256) -> None:
@@ -44,28 +59,39 @@ class MemoryRelay:
         self._forget_old()
         key = owner, request_id
         existing = self._streams.get(key)
-        if existing is not None and existing.is_live:
-            raise Conflict(
-                "duplicate_request",
-                f"A call with the request id {request_id!r} is still running. Wait for it, watch it at "
-                f"/progress/{request_id}, or send another X-Request-Id.",
-            )
-        self._forget(key)
+        if existing is not None and existing.is_live and not existing.is_mirrored:
+            raise still_running(request_id)
         if sum(self._streams[owner, other].is_live for other in self._by_owner[owner]) >= self._most_per_owner:
             raise RateLimited(
                 f"{self._most_per_owner} calls of yours are already running. Wait for one to end.", retry_after=5
             )
-        self._streams[key] = _Stream(frozenset(aliases) - {request_id})
-        self._by_owner[owner].add(request_id)
-        for waiting in self._early.pop(owner, ()):
-            if not waiting.done():
-                waiting.set_result(None)
+        self._begin(owner, request_id, aliases, is_mirrored=False)
 
-    async def publish(self, owner: Owner, request_id: str, event: Event) -> None:
+    def mirror(self, owner: Owner, request_id: str, aliases: Sequence[str]) -> None:
+        """Make the stream of another process known; its events are published here too."""
+        existing = self._streams.get((owner, request_id))
+        if existing is None or existing.is_mirrored or not existing.is_live:
+            self._begin(owner, request_id, aliases, is_mirrored=True)
+
+    def unmirror(self, owner: Owner) -> None:
+        """Forget the streams of other processes."""
+        for request_id in list(self._by_owner.get(owner, ())):
+            if self._streams[owner, request_id].is_mirrored:
+                self._forget((owner, request_id))
+
+    async def break_off(self, owner: Owner, request_id: str) -> None:
+        """End a stream whose process has gone away."""
+        stream = self._streams.get((owner, request_id))
+        if stream is not None and stream.is_mirrored and stream.is_live:
+            await self.publish(owner, request_id, Event.broken_off(stream.latest), is_mirrored=True)
+
+    async def publish(self, owner: Owner, request_id: str, event: Event, *, is_mirrored: bool = False) -> None:
         """Keep the event and hand it to those who watch."""
         key = owner, request_id
         stream = self._streams.get(key)
-        if stream is None:
+        if stream is None or stream.is_mirrored is not is_mirrored:
+            return
+        if stream.latest is not None and event.id <= stream.latest.id:
             return
         stream.ring.append(event)
         for watcher in stream.watchers:
@@ -109,6 +135,19 @@ class MemoryRelay:
             for waiting in futures:
                 if not waiting.done():
                     waiting.set_result(None)
+
+    def _begin(self, owner: Owner, request_id: str, aliases: Sequence[str], *, is_mirrored: bool) -> None:
+        """Put a stream in the place of another one, whose watchers are told if it has not ended."""
+        replaced = self._streams.get((owner, request_id))
+        if replaced is not None and replaced.is_live:
+            for watcher in replaced.watchers:
+                watcher.offer(Event.broken_off(replaced.latest))
+        self._forget((owner, request_id))
+        self._streams[owner, request_id] = _Stream(frozenset(aliases) - {request_id}, is_mirrored)
+        self._by_owner[owner].add(request_id)
+        for waiting in self._early.pop(owner, ()):
+            if not waiting.done():
+                waiting.set_result(None)
 
     async def _found(self, owner: Owner, name: str, wait_seconds: float) -> _Stream:
         until = asyncio.get_running_loop().time() + wait_seconds

@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from rpc_server.contract.caller import Caller
-from rpc_server.contract.errors import ToolError
+from rpc_server.contract.errors import ShuttingDown, ToolError
 from rpc_server.contract.progress import Stage
 from rpc_server.contract.result import Result
 
@@ -38,6 +38,25 @@ class Event:
     def is_last(self) -> bool:
         """Tell whether nothing comes after it."""
         return self.stage in ("done", "error")
+
+    @classmethod
+    def of(cls, number: int, stage: Stage, progress: float, message: str, data: dict[str, Any]) -> "Event":
+        """Return the event that says so, now."""
+        fields = {
+            "stage": stage,
+            "progress": progress,
+            "message": message,
+            "data": data,
+            "timestamp": datetime.now(UTC),
+        }
+        return cls(number, stage, progress, orjson.dumps(fields, default=str))
+
+    @classmethod
+    def broken_off(cls, latest: "Event | None") -> "Event":
+        """Return the last event of a call whose process has gone away after *latest*."""
+        error = ShuttingDown()
+        number, progress = (latest.id, latest.progress) if latest else (0, 0.0)
+        return cls.of(number + 1, "error", round(min(progress + _STEP, 1.0), 4), error.message, error.as_dict())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +157,7 @@ class CallStream:
             return
         self._reached = reached
         self._number += 1
-        fields = {"stage": stage, "progress": reached, "message": message, "data": data, "timestamp": datetime.now(UTC)}
-        self._queue.offer(Event(self._number, stage, reached, orjson.dumps(fields, default=str)))
+        self._queue.offer(Event.of(self._number, stage, reached, message, data))
 
     async def _drained(self) -> None:
         async for event in self._queue.events():

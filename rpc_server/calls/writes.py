@@ -2,7 +2,7 @@
 
 Once begun it runs to its end, whether or not its caller is still there. Where it lost against
 another transaction it is run again, from nothing. What is remembered under a key is only what
-was committed.
+was committed. What is cached of the tenant is forgotten before the change is answered.
 """
 
 import asyncio
@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 import structlog
 
+from rpc_server.calls.cache import Cache
 from rpc_server.calls.trail import ADD_AUDIT_ENTRY, Writer, digest, entry, without_text
-from rpc_server.contract.errors import Conflict, DeadlineExceeded
+from rpc_server.contract.errors import Conflict, DeadlineExceeded, DependencyUnavailable
 from rpc_server.contract.query import TransactionLost, WritableDatabase, query
 from rpc_server.contract.tool import Call
 from rpc_server.contract.write import Idempotency, WriteArguments, WriteResult
@@ -22,6 +23,9 @@ CLAIM_KEY = query("writes/claim_key")
 GET_ANSWER = query("writes/get_answer")
 KEEP_ANSWER = query("writes/keep_answer")
 FORGET_KEYS = query("writes/forget_keys")
+
+# Only in the answer that it is true of: the remembered one was committed before anybody could know.
+STALE = "stale_up_to_300s: cached figures may not show this change for up to 300 s."
 
 _ATTEMPTS = 4
 _KEPT_HOURS = 48
@@ -34,20 +38,29 @@ logger = structlog.get_logger("writes")
 class Writes:
     """Runs the tools that write."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, cache: Cache) -> None:
         self._writer = writer
+        self._cache = cache
         self._running: set[asyncio.Task[Any]] = set()
         self._forgot: dict[str, float] = {}
 
     async def run(self, call: Call) -> WriteResult:
         """Make the change and return its answer; cancelling the caller does not cancel the change."""
-        change = self._keep(asyncio.create_task(self._attempts(call)))
+        change = self._keep(asyncio.create_task(self._made_and_seen(call)))
         return await asyncio.shield(change)
 
     async def close(self) -> None:
         """Wait for the changes that run, within a bounded time."""
         if self._running:
             await asyncio.wait(self._running, timeout=_CLOSING_SECONDS)
+
+    async def _made_and_seen(self, call: Call) -> WriteResult:
+        """Make the change and have what was cached before it forgotten."""
+        result = await self._attempts(call)
+        # Also where an earlier call made the change: whoever made it may have died before this line.
+        if not result.changed or result.dry_run or await self._cache.forget(call.caller.tenant_id):
+            return result
+        return result.model_copy(update={"warnings": [*result.warnings, STALE]})
 
     async def _attempts(self, call: Call) -> WriteResult:
         for attempt in range(1, _ATTEMPTS + 1):
@@ -76,10 +89,17 @@ class Writes:
             if key is not None:
                 result = result.model_copy(update={"idempotency": Idempotency(key=key, replayed=False)})
                 await database.all(KEEP_ANSWER, **_named(call, key), answer=orjson.loads(result.as_json()))
-            await database.commit()
+            await self._commit(call, database)
         if key is not None:
             self._forget_some(call.caller.tenant_id)
         return result
+
+    async def _commit(self, call: Call, database: WritableDatabase) -> None:
+        try:
+            await database.commit()
+        except DependencyUnavailable:  # it may have been made
+            await self._cache.forget(call.caller.tenant_id)
+            raise
 
     async def _replayed(self, call: Call, key: str, arguments: WriteArguments) -> WriteResult | None:
         """Take the key, or return the answer that was given to it."""

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from rpc_server.backends.embedded_postgres import PostgresFailed, PostgresNotFound
 from rpc_server.backends.migrations import MigrationFailed
+from rpc_server.secret_files import SettingsRefused
 
 
 class CommandFailed(Exception):
@@ -20,11 +21,12 @@ def sentences() -> Iterator[None]:
     """Turn what is expected to go wrong into a sentence for the operator."""
     try:
         yield
-    except (CommandFailed, MigrationFailed, PostgresFailed, PostgresNotFound) as error:
+    except (CommandFailed, MigrationFailed, PostgresFailed, PostgresNotFound, SettingsRefused) as error:
         _fail(str(error))
     except ValidationError as error:
         for detail in error.errors():
-            typer.secho(f"{'.'.join(map(str, detail['loc'])).upper()}: {detail['msg']}", err=True)
+            problem = detail["msg"].removeprefix("Value error, ")
+            typer.secho(f"{'.'.join(map(str, detail['loc'])).upper()}: {problem}.", err=True)
         raise typer.Exit(1) from None
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
         _fail(f"The database lacks tables: {error}. Run 'python -m rpc_server migrate' first.")

@@ -6,6 +6,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from rpc_server.backends.issuers import secret_rules
 from rpc_server.backends.tokens import Tokens
 from rpc_server.commands.failure import CommandFailed
 from rpc_server.settings import Settings
@@ -13,10 +14,15 @@ from rpc_server.settings import Settings
 
 def development_tokens(settings: Settings, *, make: bool) -> Tokens:
     """Return tokens of JWT_SECRET, else of the secret that `serve --dev` keeps, made now if *make*."""
-    try:
-        return Tokens(development_secret(settings, make=make))
-    except ValueError as error:
-        raise CommandFailed(f"{error}. A good one: openssl rand -hex 32.") from None
+    elsewhere = [
+        name.upper() for name in ("jwt_issuers", "jwt_jwks_url", "jwt_public_key_file") if getattr(settings, name)
+    ]
+    if elsewhere:
+        raise CommandFailed(
+            f"{elsewhere[0]} is set, so tokens come from whoever it names. 'token' and 'serve --dev' sign with "
+            "JWT_SECRET: unset the other, or run 'serve' without --dev."
+        )
+    return Tokens(development_secret(settings, make=make), secret_rules(settings))
 
 
 def development_secret(settings: Settings, *, make: bool) -> str:

@@ -13,6 +13,7 @@ import uvloop
 from aiohttp import web
 
 from rpc_server.app import make_app
+from rpc_server.backends.issuers import trusted_issuers
 from rpc_server.backends.logs import configure_logs
 from rpc_server.commands.development import prepared
 from rpc_server.commands.failure import CommandFailed, sentences
@@ -33,8 +34,8 @@ def serve(
 ) -> None:
     """Run the server until Ctrl-C or SIGTERM.
 
-    Without --dev it needs DATABASE_URL (migrated, see 'migrate') and JWT_SECRET. With --dev it
-    makes what is missing and keeps it under .data/.
+    Without --dev it needs DATABASE_URL (migrated, see 'migrate') and JWT_SECRET, or another issuer of
+    tokens (docs/identity.md). With --dev it makes what is missing and keeps it under .data/.
     """
     with sentences():
         changed: dict[str, Any] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
@@ -76,10 +77,13 @@ async def _until_cancelled() -> Never:
 
 def _checked(settings: Settings) -> str:
     """Return the server's login; raises CommandFailed where something is not set."""
-    missing = [name for name in ("database_url", "jwt_secret") if getattr(settings, name) is None]
+    found = {"DATABASE_URL": settings.database_url is not None, "JWT_SECRET": settings.names_an_issuer()}
+    missing = " and ".join(name for name, is_set in found.items() if not is_set)
     if missing or settings.database_url is None:
-        names = " and ".join(name.upper() for name in missing)
-        raise CommandFailed(f"Set {names}, or use 'serve --dev', which makes what it needs.")
+        raise CommandFailed(f"Set {missing}, or use 'serve --dev', which makes what it needs.")
+    # Before the database is asked for anything.
+    trusted_issuers(settings)
+    settings.sealing_secret()
     url = settings.database_url.get_secret_value()
     if urlsplit(url).scheme not in ("postgres", "postgresql"):
         raise CommandFailed("DATABASE_URL must be like postgresql://login:password@host/database.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rpc_server.backends.tokens import TokenRefused
+from rpc_server.backends.claims import TokenRefused
 from rpc_server.commands.failure import CommandFailed, sentences
 from rpc_server.commands.secret import development_tokens
 from rpc_server.settings import Settings

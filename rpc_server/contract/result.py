@@ -1,6 +1,7 @@
 """What a tool answers: fields for programs, and a text for those who read only text."""
 
 from abc import ABC, abstractmethod
+from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -28,6 +29,10 @@ class Result(Part, ABC):
     def highlights(self) -> dict[str, Any]:
         """Return what stands beside the result in the last event of its progress."""
         return {}
+
+    def changes_at(self) -> datetime | None:
+        """Return when the answer stops being right although nothing in the CRM changes; None: never."""
+        return None
 
     def as_json(self) -> bytes:
         """Return the fields as JSON."""

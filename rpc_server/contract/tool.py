@@ -11,6 +11,7 @@ from typing import Any
 from rpc_server.contract.arguments import Arguments
 from rpc_server.contract.caller import Caller
 from rpc_server.contract.client import CLIENT, Client
+from rpc_server.contract.limit import Decision
 from rpc_server.contract.model import Model
 from rpc_server.contract.progress import Progress, Unwatched
 from rpc_server.contract.query import Database, WritableDatabase
@@ -36,6 +37,7 @@ class Call:
     *note* has an entry written to a tenant's audit trail, soon. A tool that streams also has
     *progress*, *model* (None where none is configured), and *store*: a short transaction for what
     the server itself keeps beside the CRM, such as scores. *digest* makes a keyed hash of a text.
+    *limit* is what the caller's limit said of it; *age_seconds* how old an answer from the cache is.
     """
 
     tool: "Tool"
@@ -51,6 +53,8 @@ class Call:
     model: Model | None = None
     store: Callable[[], AbstractAsyncContextManager[WritableDatabase]] = _no_store
     digest: Callable[[str], bytes] = _no_store
+    limit: Decision | None = None
+    age_seconds: float | None = None
 
     @property
     def client(self) -> Client:
@@ -126,6 +130,8 @@ def tool(
             raise ValueError(f"{name} needs a docstring: a model reads it")
         if writes and cache_seconds:
             raise ValueError(f"{name} writes, so it cannot be cached")
+        if cache_seconds and not result.has_fields:
+            raise ValueError(f"{name} answers in content blocks, so it cannot be cached")
         if not permissions or not all(_PERMISSION.fullmatch(permission) for permission in permissions):
             raise ValueError(f"{name} needs a permission such as analytics.view")
         return Tool(

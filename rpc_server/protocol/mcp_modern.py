@@ -133,11 +133,13 @@ def _check_headers(headers: Headers, method: str, params: dict[str, Any], versio
 def _served(version: str) -> None:
     if version in VERSIONS and VERSIONS[version].is_stateless:
         return
+    # From a header it may have bytes that are no text.
+    requested = version[:100].encode(errors="replace").decode()
     raise Refusal(
         UNSUPPORTED_VERSION,
         f"This version of the protocol is not served; data names those that are. {V2026_07_28.name} needs no "
         "handshake, the others begin with initialize.",
-        {"supported": SUPPORTED, "requested": version[:100]},
+        {"supported": SUPPORTED, "requested": requested},
     )
 
 

@@ -51,9 +51,9 @@ def _terse(node: Any, said: set[str], *, is_properties: bool = False) -> Any:
     return {key: _terse(value, said, is_properties=key == "properties") for key, value in shown.items()}
 
 
-def call_result(result: Result, version: Version) -> dict[str, Any]:
-    """Return a tool's answer as *version* shows it."""
-    shown = tool_result(result)
+def call_result(result: Result, version: Version, cache: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return a tool's answer as *version* shows it; each has a `_meta` on results."""
+    shown = tool_result(result, cache)
     return shown if version.has_structure else _in_text(shown, result.as_json() if result.has_fields else None)
 
 
@@ -68,7 +68,7 @@ def _in_text(shown: dict[str, Any], fields: bytes | None) -> dict[str, Any]:
     content = [_without_link(block) for block in shown["content"]]
     if fields is not None:
         content.append({"type": "text", "text": fields.decode()})
-    return {"content": content, "isError": shown["isError"]}
+    return {**{name: value for name, value in shown.items() if name != "structuredContent"}, "content": content}
 
 
 def _without_link(block: dict[str, Any]) -> dict[str, Any]:

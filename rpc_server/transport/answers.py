@@ -1,11 +1,13 @@
 """JSON answers, and the one table from error codes to HTTP statuses."""
 
+from math import ceil
 from typing import Any
 
 import orjson
 from aiohttp import hdrs, web
 
 from rpc_server.contract.errors import PermissionDenied, ToolError
+from rpc_server.contract.limit import Decision
 
 STATUS = {
     "invalid_arguments": 400,
@@ -36,7 +38,7 @@ _REFUSALS = {
     ),
     404: (
         "not_found",
-        "There is nothing at this address. See GET /v1/tools/list, POST /v1/tools/execute, POST /rpc.",
+        "There is nothing at this address. See POST /mcp, POST /rpc, GET /v1/tools/list, POST /v1/tools/execute.",
     ),
     405: ("method_not_allowed", "This address does not take that method; see the Allow header."),
     408: ("timeout", "The request's body did not arrive in time."),
@@ -75,3 +77,14 @@ def add_headers(response: web.StreamResponse, error: ToolError) -> None:
     if isinstance(error, PermissionDenied):
         scope = " ".join(error.details["required"])
         response.headers[hdrs.WWW_AUTHENTICATE] = f'Bearer realm="crm-mcp", error="insufficient_scope", scope="{scope}"'
+
+
+def limit_headers(limit: Decision | None) -> dict[str, str]:
+    """Return what a caller should know of its limit; nothing where its call was not counted."""
+    if limit is None:
+        return {}
+    return {
+        "RateLimit-Limit": str(limit.limit),
+        "RateLimit-Remaining": str(limit.remaining),
+        "RateLimit-Reset": str(max(0, ceil(limit.reset_seconds))),
+    }

@@ -1,7 +1,7 @@
 """One request of MCP: carried out, with all that is said of it meanwhile written into its log."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from rpc_server.calls.streams import Event
 from rpc_server.contract.caller import Caller
 from rpc_server.contract.client import CLIENT, LogLevel
 from rpc_server.contract.errors import PermissionDenied, ProtocolError, ToolError, UnknownTool
+from rpc_server.contract.limit import Decision
 from rpc_server.contract.tool import Tool
 from rpc_server.protocol.errors import NOT_GRANTED, STATUS, Refusal, invalid_params, no_such_method
 from rpc_server.protocol.jsonrpc import INTERNAL_ERROR, Id, encode
@@ -45,11 +46,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The last message of a request, with its HTTP status and the refusal that belongs into headers."""
+    """The last message of a request, with its HTTP status and what belongs into headers."""
 
     body: bytes
     status: int = 200
     denied: PermissionDenied | None = None
+    limit: Decision | None = None
 
     @classmethod
     def result(cls, id: Id, result: dict[str, Any]) -> "Answer":
@@ -142,10 +144,12 @@ class Answering:
             outcome = await self._outcome(asked, name, arguments)
         except UnknownTool as unknown:
             raise invalid_params(unknown.message, unknown.details) from None
-        if outcome.error is None:
+        if outcome.error is not None:
+            answer = self._failed(asked, outcome.error)
+        else:
             assert outcome.result is not None
-            return self._answered(asked, call_result(outcome.result, asked.version))
-        return self._failed(asked, outcome.error)
+            answer = self._answered(asked, call_result(outcome.result, asked.version, outcome.cache))
+        return replace(answer, limit=outcome.limit)
 
     async def _outcome(self, asked: Asked, name: str, arguments: Any) -> Outcome:
         aliases = [str(name) for name in (asked.progress_token, asked.id) if name is not None]

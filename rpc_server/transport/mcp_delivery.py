@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 from aiohttp_sse import sse_response
 
 from rpc_server.backends.session_memory import Log
-from rpc_server.transport.answers import add_headers
+from rpc_server.transport.answers import add_headers, limit_headers
 from rpc_server.transport.mcp_answer import Answer
 from rpc_server.transport.middleware import REQUEST_ID, SERVER_NAME
 
@@ -35,7 +35,8 @@ async def is_silent(log: Log) -> bool:
 
 def json_answer(answer: Answer) -> web.Response:
     """Return an answer as JSON, with the status and the headers of its kind."""
-    response = web.Response(body=answer.body, status=answer.status, content_type="application/json")
+    headers = limit_headers(answer.limit)
+    response = web.Response(body=answer.body, status=answer.status, content_type="application/json", headers=headers)
     if answer.denied is not None:
         add_headers(response, answer.denied)
     return response

@@ -4,21 +4,23 @@ import re
 import secrets
 from collections.abc import Callable
 
-import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from rpc_server.backends.tokens import TokenRefused, Tokens
+from rpc_server.backends.claims import TokenRefused
+from rpc_server.backends.jwks import KeysUnavailable
+from rpc_server.backends.verifier import Verifier
 from rpc_server.contract.caller import Caller
 from rpc_server.transport.answers import error_response, refusal
+from rpc_server.transport.refusals import Refusals
 
 REQUEST_ID = web.RequestKey("request_id", str)
 CALLER = web.RequestKey("caller", Caller)
 SERVER_NAME = "crm-mcp"  # aiohttp would name itself and Python, with their versions
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-PUBLIC_PATHS = frozenset({"/health", "/ready"})
-
-logger = structlog.get_logger("http")
+METADATA_PATH = "/.well-known/oauth-protected-resource"
+METADATA_PATHS = frozenset({METADATA_PATH, f"{METADATA_PATH}/mcp"})
+PUBLIC_PATHS = frozenset({"/health", "/ready"}) | METADATA_PATHS
 
 
 @web.middleware
@@ -55,18 +57,24 @@ def faults(report: Callable[[BaseException], str]) -> Middleware:
     return answer_faults
 
 
-def authenticate(tokens: Tokens) -> Middleware:
-    """Put the caller behind the bearer token into the request, or answer 401 with a sentence."""
+def authenticate(verifier: Verifier, refusals: Refusals) -> Middleware:
+    """Put the caller behind the bearer token into the request, or answer 401 with a sentence.
+
+    503 where the keys to tell are out of reach: a 401 would make clients throw good tokens away.
+    """
 
     @web.middleware
     async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in PUBLIC_PATHS:
             return await handler(request)
         try:
-            request[CALLER] = tokens.verify(_bearer(request))
-        except TokenRefused as refusal:
-            logger.info("unauthenticated", reason=str(refusal), request_id=request[REQUEST_ID])
-            return _unauthorized(str(refusal), request)
+            request[CALLER] = await verifier.identify(_bearer(request))
+        except TokenRefused as refused:
+            refusals.note(request, request[REQUEST_ID], str(refused), refused.fault)
+            return _unauthorized(str(refused), request)
+        except KeysUnavailable as unavailable:
+            refusals.note(request, request[REQUEST_ID], str(unavailable), "keys_unavailable")
+            return _undecided(unavailable, request)
         return await handler(request)
 
     return identify
@@ -75,10 +83,10 @@ def authenticate(tokens: Tokens) -> Middleware:
 def _bearer(request: web.Request) -> str:
     headers = request.headers.getall(hdrs.AUTHORIZATION, [])
     if not headers:
-        raise TokenRefused("This needs a token: send 'Authorization: Bearer <token>'.")
+        raise TokenRefused("This needs a token: send 'Authorization: Bearer <token>'.", "missing")
     scheme, _, token = headers[0].partition(" ")
     if len(headers) > 1 or scheme.lower() != "bearer" or not token.strip():
-        raise TokenRefused("The Authorization header must be one 'Bearer <token>'.")
+        raise TokenRefused("The Authorization header must be one 'Bearer <token>'.", "malformed")
     return token.strip()
 
 
@@ -91,4 +99,10 @@ def _unauthorized(sentence: str, request: web.Request) -> web.Response:
         if known
         else 'Bearer realm="crm-mcp"'
     )
+    return response
+
+
+def _undecided(unavailable: KeysUnavailable, request: web.Request) -> web.Response:
+    response = error_response(503, "dependency_unavailable", str(unavailable), request[REQUEST_ID])
+    response.headers[hdrs.RETRY_AFTER] = str(unavailable.retry_after)
     return response

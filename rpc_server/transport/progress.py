@@ -10,11 +10,12 @@ from aiohttp_sse import sse_response
 from rpc_server.calls.call import Calls, Outcome
 from rpc_server.calls.streams import Event, Owner
 from rpc_server.contract.errors import FieldProblem, InvalidArguments, ToolError, UnknownTool
+from rpc_server.contract.limit import Decision
 from rpc_server.contract.tool import Tool
 from rpc_server.protocol.json_body import BodyFault, read_json
 from rpc_server.protocol.query_arguments import from_query
 from rpc_server.settings import Settings
-from rpc_server.transport.answers import tool_error_response
+from rpc_server.transport.answers import limit_headers, tool_error_response
 from rpc_server.transport.body import read_body
 from rpc_server.transport.connection import stopped_when_gone
 from rpc_server.transport.middleware import CALLER, REQUEST_ID, SERVER_NAME
@@ -40,7 +41,7 @@ def routes(calls: Calls, settings: Settings) -> list[web.RouteDef]:
                     first = await anext(running.events)
                     if first.stage == "error":  # refused before the tool began: the status can still say so
                         return _refusal(await running.outcome, request_id)
-                    return await _send(request, first, running.events)
+                    return await _send(request, first, running.events, running.call.limit)
         except ToolError as error:
             return tool_error_response(error, request_id)
 
@@ -105,12 +106,16 @@ def _last_event_id(request: web.Request) -> int:
 
 def _refusal(outcome: Outcome, request_id: str) -> web.Response:
     assert outcome.error is not None
-    return tool_error_response(outcome.error, request_id)
+    response = tool_error_response(outcome.error, request_id)
+    response.headers.update(limit_headers(outcome.limit))
+    return response
 
 
-async def _send(request: web.Request, first: Event, others: AsyncIterator[Event]) -> web.StreamResponse:
+async def _send(
+    request: web.Request, first: Event, others: AsyncIterator[Event], limit: Decision | None = None
+) -> web.StreamResponse:
     """Send events as they come; who is gone, or takes nothing any more, gets no more of them."""
-    headers = {"X-Request-Id": request[REQUEST_ID], hdrs.SERVER: SERVER_NAME}
+    headers = {"X-Request-Id": request[REQUEST_ID], hdrs.SERVER: SERVER_NAME, **limit_headers(limit)}
     async with sse_response(
         request,
         headers=headers,

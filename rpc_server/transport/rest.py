@@ -6,13 +6,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from rpc_server.calls.call import Calls
+from rpc_server.calls.call import Calls, Outcome
 from rpc_server.contract.arguments import MOST_PROBLEMS
 from rpc_server.contract.errors import FieldProblem, InvalidArguments, UnknownTool
 from rpc_server.protocol.json_body import BodyFault, read_json
 from rpc_server.protocol.tool_shapes import listed
 from rpc_server.settings import Settings
-from rpc_server.transport.answers import json_response, tool_error_response
+from rpc_server.transport.answers import json_response, limit_headers, tool_error_response
 from rpc_server.transport.body import read_body
 from rpc_server.transport.middleware import CALLER, REQUEST_ID
 
@@ -34,18 +34,25 @@ def routes(calls: Calls, settings: Settings) -> list[web.RouteDef]:
             outcome = await calls.run(name, arguments, request[CALLER], request_id)
         except (InvalidArguments, UnknownTool) as error:
             return tool_error_response(error, request_id)
-        if outcome.error is not None:
-            return tool_error_response(outcome.error, request_id)
-        assert outcome.result is not None
-        return json_response(
-            {
-                "tool_name": name,
-                "result": orjson.Fragment(outcome.result.as_json()),
-                "timestamp": datetime.now(UTC),
-            }
-        )
+        response = _answer(outcome, request_id)
+        response.headers.update(limit_headers(outcome.limit))
+        return response
 
     return [web.get("/v1/tools/list", list_tools), web.post("/v1/tools/execute", execute)]
+
+
+def _answer(outcome: Outcome, request_id: str) -> web.Response:
+    if outcome.error is not None:
+        return tool_error_response(outcome.error, request_id)
+    assert outcome.result is not None
+    return json_response(
+        {
+            "tool_name": outcome.tool.name,
+            "result": orjson.Fragment(outcome.result.as_json()),
+            **({} if outcome.cache is None else {"cache": outcome.cache}),
+            "timestamp": datetime.now(UTC),
+        }
+    )
 
 
 def _asked(body: bytes, max_depth: int) -> tuple[str, Any]:

@@ -6,24 +6,34 @@ from typing import Any
 
 from aiohttp import web
 
-from rpc_server.calls.call import Calls
+from rpc_server.calls.call import Calls, Outcome
 from rpc_server.calls.dispatch import Dispatcher, Method, MethodError
 from rpc_server.contract.caller import Caller
 from rpc_server.contract.errors import PermissionDenied, UnknownTool
+from rpc_server.contract.limit import Decision
 from rpc_server.protocol.jsonrpc import INVALID_PARAMS, NO_ID, Request
 from rpc_server.protocol.tool_shapes import listed, tool_failure, tool_result
-from rpc_server.transport.answers import add_headers
+from rpc_server.transport.answers import add_headers, limit_headers
 from rpc_server.transport.body import read_body
 from rpc_server.transport.middleware import CALLER, REQUEST_ID
 
 
 @dataclass(slots=True)
 class RpcContext:
-    """Who sent a body; and, for HTTP's sake, whether its only request was refused."""
+    """Who sent a body; and, for HTTP's sake, whether its only request was refused, and the limit closest to its end."""
 
     caller: Caller
     request_id: str
     refused: PermissionDenied | None = None
+    limit: Decision | None = None
+
+    def note(self, outcome: Outcome) -> None:
+        """Take from what came of a call what belongs into headers."""
+        if isinstance(outcome.error, PermissionDenied):
+            self.refused = outcome.error
+        limit = outcome.limit
+        if limit is not None and (self.limit is None or limit.remaining <= self.limit.remaining):
+            self.limit = limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +67,11 @@ def methods(calls: Calls) -> Mapping[str, Method]:
             outcome = await calls.run(name, arguments, context.body.caller, context.request_id, aliases)
         except UnknownTool as unknown:
             raise MethodError(INVALID_PARAMS, unknown.message, unknown.details) from None
-        if isinstance(outcome.error, PermissionDenied):
-            context.body.refused = outcome.error
+        context.body.note(outcome)
         if outcome.error is not None:
             return tool_failure(outcome.error)
         assert outcome.result is not None
-        return tool_result(outcome.result)
+        return tool_result(outcome.result, outcome.cache)
 
     return {"tools/list": list_tools, "tools/call": call_tool}
 
@@ -82,10 +91,10 @@ def routes(dispatcher: Dispatcher) -> list[web.RouteDef]:
         answer = await dispatcher.run(parsed, context)
         if answer is None:
             return web.Response(status=204)
+        response = web.Response(body=answer, content_type="application/json", headers=limit_headers(context.limit))
         if context.refused is not None and not parsed.is_batch:
-            response = web.Response(status=403, body=answer, content_type="application/json")
+            response.set_status(403)
             add_headers(response, context.refused)
-            return response
-        return web.Response(body=answer, content_type="application/json")
+        return response
 
     return [web.post("/rpc", rpc)]

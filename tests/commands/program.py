@@ -94,6 +94,12 @@ class Program:
             time.sleep(0.01)
         return time.monotonic() - self._begun
 
+    def children(self) -> list[int]:
+        """Return the processes that it has started and that run."""
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+        pairs = [line.split() for line in listed.splitlines()]
+        return [int(pid) for pid, parent in pairs if int(parent) == self.pid]
+
     def interrupt(self) -> None:
         """Do what Ctrl-C does: a signal to every process of the job."""
         os.killpg(self.pid, signal.SIGINT)
@@ -125,6 +131,15 @@ def running(output: Path, *arguments: str, **environment: str) -> Iterator[Progr
         yield program
     finally:
         program.kill()
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether there is a process of this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:

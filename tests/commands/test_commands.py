@@ -5,7 +5,7 @@ import base64
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from handlers import CATALOG
 from handlers.demo import TABLES, DemoPlan
 from handlers.tenants import TenantSettings
 from rpc_server.__main__ import app
-from rpc_server.backends.tokens import TokenRefused, Tokens
+from rpc_server.backends.claims import TokenRefused
+from rpc_server.backends.tokens import Tokens
 from rpc_server.commands.demo import load
 from rpc_server.commands.failure import CommandFailed
 from tests.commands.conftest import Database
-from tests.commands.program import Said, command, running, wait_until
+from tests.commands.program import Program, Said, command, is_running, running, wait_until
 from tests.conftest import SECRET, Crm, Server
 
 
@@ -205,6 +206,17 @@ async def test_settings_reach_the_tools(crm: Crm) -> None:
     assert other["period"]["time_zone"] == "America/Sao_Paulo"
 
 
+FOREIGN_KEYS = """
+select k.conname as name,
+       k.conrelid::regclass::text as source,
+       k.confrelid::regclass::text as target,
+       a.attname as field
+  from pg_constraint k
+  join pg_attribute a on a.attrelid = k.conrelid and a.attnum = any (k.conkey)
+ where k.contype = 'f'
+"""
+
+
 def demo(database: Database, *options: str, tenant: str = "a") -> Said:
     return command("demo", "--tenant", tenant, "--until", "2026-01-01", *options, **database.environment)
 
@@ -247,17 +259,43 @@ async def test_of_two_that_fill_one_tenant_at_once_one_is_refused(crm: Crm) -> N
     assert await crm.owner.fetchval("select count(*) from contacts") == 5
 
 
-def test_killed_half_way_it_leaves_nothing(database: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [Program.kill, Program.interrupt, Program.terminate])
+def test_ended_half_way_it_leaves_nothing(end: Callable[[Program], None], database: Database, tmp_path: Path) -> None:
     loading = "select count(*) from pg_stat_activity where datname = current_database() and backend_xid is not null"
     others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
     size = ("--contacts", "100000", "--until", "2026-01-01")
     with running(tmp_path / "out", "demo", "--tenant", "a", *size, **database.environment) as program:
         wait_until(lambda: database.value(loading) == 1)
         assert database.value("select count(*) from contacts") == 0
-        program.kill()
+        (maker,) = program.children()
+        end(program)
+        assert program.status() != 0
+        assert "Traceback" not in program.said()
     wait_until(lambda: database.value(others) == 0)
+    wait_until(lambda: not is_running(maker))
     assert {None} == set(fingerprints(database).values())
     assert demo(database, "--contacts", "5").status == 0
+
+
+async def test_a_load_meets_every_foreign_key_and_leaves_them_checked(crm: Crm) -> None:
+    done: list[int] = []
+    await load(
+        crm.owner, DemoPlan(tenant_id="a", contacts=1200, seed=3, until=datetime(2026, 1, 1, tzinfo=UTC)), done.append
+    )
+
+    keys = await crm.owner.fetch(FOREIGN_KEYS)
+    broken = [
+        key["name"]
+        for key in keys
+        if await crm.owner.fetchval(
+            f"select exists (select from {key['source']} r where r.{key['field']} is not null"
+            f" and not exists (select from {key['target']} t where t.id = r.{key['field']}))"
+        )
+    ]
+    assert (sum(done), broken) == (1200, [])
+    assert len(keys) > 20
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await crm.owner.execute("update public.messages set contact_id = gen_random_uuid()")
 
 
 @pytest.mark.parametrize("arguments", ["migrate", "demo --tenant a", "tenant show --tenant a"])

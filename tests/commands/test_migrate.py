@@ -15,6 +15,7 @@ from rpc_server.commands import owner
 from rpc_server.settings import ROOT
 from tests.commands.conftest import Database
 from tests.commands.program import command
+from tests.commands.test_commands import demo, fingerprints
 from tests.conftest import Crm
 from tests.database import FAST, Cluster
 
@@ -195,6 +196,14 @@ def test_an_owner_who_is_no_superuser_can_migrate_and_the_server_works(site: Sit
     assert site.migrate().out == f"{len(NAMES)} migrations applied.\n"
     assert site.migrate().out == "The database is up to date.\n"
     assert asyncio.run(leads_counted_by(site.server_url, site.admin_url)) == 0
+
+
+def test_an_owner_who_is_no_superuser_fills_a_tenant_with_the_same_rows(site: Site, database: Database) -> None:
+    """It may not skip the look-up of foreign keys."""
+    plain = Database(site.owner_url, site.server_url)
+    site.migrate()
+    assert demo(plain, "--contacts", "20").status == demo(database, "--contacts", "20").status == 0
+    assert fingerprints(plain) == fingerprints(database)
 
 
 def test_an_owner_who_is_also_the_servers_login_can_migrate_and_the_server_works(site: Site) -> None:

@@ -140,14 +140,19 @@ def installed(package: str, folder: str) -> Path:
     """Return the folder under .conformance/ in which an npm package is, and bring it if it is not."""
     path = CACHE / folder
     if not (path / "node_modules").exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            raise SystemExit("npm is needed to bring the suites: install Node.js, in any version.")
-        path.mkdir(parents=True, exist_ok=True)
-        (path / "package.json").write_text("{}\n")
-        quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
-        subprocess.run([npm, "install", *quiet, package], cwd=path, check=True, env={**os.environ, "CI": "1"})
+        npm_install(path, package)
     return path
+
+
+def npm_install(path: Path, *packages: str) -> None:
+    """Bring npm packages into a folder."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SystemExit("npm is needed to bring what runs on Node: install Node.js, in any version.")
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "package.json").write_text("{}\n")
+    quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run([npm, "install", *quiet, *packages], cwd=path, check=True, env={**os.environ, "CI": "1"})
 
 
 if __name__ == "__main__":

@@ -252,6 +252,13 @@ async def test_headers_in_any_encoding_are_passed_over(client: Client, value: by
     assert answer.headers["X-Request-Id"].isalnum()
 
 
+@pytest.mark.parametrize("value", [b"200-ok", b"\xff\xfe"])
+async def test_what_a_client_expects_besides_going_on_is_passed_over(client: Client, value: bytes) -> None:
+    data = post(client, LIST, b"Expect: " + value, b"Content-Type: application/json")
+
+    assert (await only(client, data)).status == 200
+
+
 @pytest.mark.parametrize("value", [b"\xff\xfe", b"Bearer \xff\xfe", b"Bearer caf\xe9.a.b", b"Bearer \xf0\x9f\x98\x80"])
 async def test_a_token_in_any_encoding_is_refused(client: Client, value: bytes) -> None:
     data = b"GET /v1/tools/list HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + value + b"\r\n\r\n"

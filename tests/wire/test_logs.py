@@ -91,18 +91,29 @@ async def test_a_call_that_took_too_long_is_logged_as_such(serving: Serving) -> 
     assert line["duration_ms"] >= 50
 
 
-async def test_a_refused_token_is_a_line_with_its_reason(client: Client) -> None:
-    with capture_logs() as lines:
-        answer = await client.get("/v1/tools/list", permissions=None, headers={"Authorization": "Bearer a.b.c"})
+async def test_a_refused_token_is_a_line_with_its_reason_and_who_sent_it(serving: Serving) -> None:
+    async with serving() as client:
+        with capture_logs() as lines:
+            answer = await client.get("/v1/tools/list", permissions=None, headers={"Authorization": "Bearer a.b.c"})
 
     assert lines == [
         {
             "event": "unauthenticated",
             "log_level": "info",
             "reason": "The token is not a valid JWT of this server.",
+            "client": "127.0.0.1",
             "request_id": answer.headers["X-Request-Id"],
         }
     ]
+
+
+async def test_a_flood_of_refused_tokens_is_sixty_lines_a_minute(serving: Serving) -> None:
+    async with serving() as client:
+        with capture_logs() as lines:
+            for _ in range(4):
+                await asyncio.gather(*(client.get("/rpc", permissions=None) for _ in range(25)))
+
+    assert len(of(lines, "unauthenticated")) == 60
 
 
 async def test_nothing_that_was_sent_or_found_is_logged(client: Client) -> None:

@@ -2,60 +2,28 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import cycle
 
 import httpx2
 import pytest
-from aiohttp import ClientSession, web
 from mcp import MCPError
 from mcp.client.client import Client as OfficialClient
 from mcp.client.streamable_http import streamable_http_client
 
 from handlers import CATALOG
-from tests.conftest import Server
+from tests.round_robin import taking_turns
 from tests.wire.conftest import Serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-_OF_ONE_HOP = {"Connection", "Transfer-Encoding", "Content-Length", "Keep-Alive", "Host"}
-
-
-@asynccontextmanager
-async def taking_turns(*servers: Server) -> AsyncIterator[str]:
-    """A proxy that sends each request to the next server; yields its address."""
-    turn = cycle(servers)
-
-    async def forward(request: web.Request) -> web.StreamResponse:
-        headers = {name: value for name, value in request.headers.items() if name not in _OF_ONE_HOP}
-        url = f"{next(turn).url}{request.path_qs}"
-        async with session.request(request.method, url, data=await request.read(), headers=headers) as answer:
-            kept = {name: value for name, value in answer.headers.items() if name not in _OF_ONE_HOP}
-            response = web.StreamResponse(status=answer.status, headers=kept)
-            await response.prepare(request)
-            async for chunk in answer.content.iter_any():
-                await response.write(chunk)
-            return response
-
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", forward)
-    runner = web.AppRunner(app, access_log=None)
-    async with ClientSession(auto_decompress=False) as session:
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
 
 
 @pytest.mark.parametrize(
     ("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25"), ("2026-07-28", "2026-07-28")]
 )
 async def test_it_connects_lists_calls_and_shows_what_went_wrong(serving: Serving, mode: str, version: str) -> None:
-    async with serving() as one, serving() as other, taking_turns(one.server, other.server) as url:
+    async with serving() as one, serving() as other, taking_turns([one.server.url, other.server.url]) as proxy:
         bearer = one.server.bearer("demo")
         refused = one.server.bearer("demo", ("pipelines.view",))
-        async with httpx2.AsyncClient(headers=bearer) as http, _connected(f"{url}/mcp", http, mode) as client:
+        async with httpx2.AsyncClient(headers=bearer) as http, _connected(f"{proxy.url}/mcp", http, mode) as client:
             assert client.protocol_version == version
             tools = (await client.list_tools()).tools
             assert [tool.name for tool in tools] == list(CATALOG)

@@ -7,11 +7,10 @@ import time
 from typing import Any
 
 import pytest
-from multidict import CIMultiDict
-from structlog.testing import capture_logs
 
 from tests.conftest import SECRET
-from tests.wire.client import Answer, Client
+from tests.wire.bearer import present, refused
+from tests.wire.client import Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -54,28 +53,6 @@ def headed(**members: Any) -> str:
 
 def unsigned(alg: str, signature: str = "") -> str:
     return f"{segment({'alg': alg, 'typ': 'JWT'})}.{segment(CLAIMS)}.{signature}"
-
-
-async def present(client: Client, *authorization: str, path: str = "/v1/tools/list") -> Answer:
-    """Send a request with Authorization headers as they stand; none of their parts may come back or be logged."""
-    with capture_logs() as lines:
-        headers = CIMultiDict([("Authorization", value) for value in authorization])
-        answer = await client.send("GET", path, permissions=None, headers=headers)
-    parts = [part for value in authorization for part in value.replace(" ", ".").split(".") if len(part) > 8]
-    told = f"{answer.headers} {answer.body.decode()} {lines}"
-    assert [part for part in parts if part in told] == []
-    return answer
-
-
-def refused(answer: Answer) -> str:
-    """Return the sentence of a 401."""
-    assert (answer.status, answer.error["code"]) == (401, "unauthenticated")
-    challenge = answer.headers["WWW-Authenticate"]
-    assert challenge.startswith('Bearer realm="crm-mcp"')
-    assert challenge.count('"') % 2 == 0
-    sentence = answer.error["message"]
-    assert sentence.endswith(".")
-    return str(sentence)
 
 
 INVALID = "The token is not a valid JWT of this server."
@@ -211,7 +188,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "no user": (token(user_id=...), "The token has no user_id or sub."),
     "an empty user beside a sub": (token(user_id="", sub="ana"), f"user_id {AN_ID}"),
     "a number for a user": (token(user_id=7), f"user_id {AN_ID}"),
-    "a number for a sub": (token(user_id=..., sub=7), INVALID),
+    "a number for a sub": (token(user_id=..., sub=7), f"sub {AN_ID}"),
     "permissions of null": (token(permissions=None), "permissions must be a list of text"),
     "permissions of text": (token(permissions="*"), "permissions must be a list of text"),
     "nested permissions": (token(permissions=[["*"]]), "permissions must be a list of text"),

@@ -7,6 +7,7 @@ from time import perf_counter
 import structlog
 
 from rpc_server.calls.layers import Next
+from rpc_server.calls.log_context import logged_with
 from rpc_server.contract.errors import Internal, ToolError
 from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Call
@@ -15,30 +16,28 @@ logger = structlog.get_logger("calls")
 
 
 async def log(proceed: Next, call: Call) -> Result:
-    """Write who called what, how it ended and how long it took; never the arguments."""
-    started, outcome = perf_counter(), "ok"
-    try:
-        return await proceed(call)
-    except ToolError as error:
-        outcome = error.code
-        raise
-    except asyncio.CancelledError:
-        outcome = "cancelled"
-        raise
-    except Exception as error:
-        outcome = "internal"
-        incident = report(error)
-        raise Internal(incident) from error
-    finally:
-        logger.info(
-            "call",
-            tool=call.tool.name,
-            outcome=outcome,
-            duration_ms=round((perf_counter() - started) * 1000, 2),
-            tenant=call.caller.tenant_id,
-            user=call.caller.user_id,
-            request_id=call.request_id,
-        )
+    """Write who called what, how it ended and how long it took; never the arguments.
+
+    Who and what stand in every line that is written meanwhile, so that they can be told apart.
+    """
+    with logged_with(
+        tool=call.tool.name, tenant=call.caller.tenant_id, user=call.caller.user_id, request_id=call.request_id
+    ):
+        started, outcome = perf_counter(), "ok"
+        try:
+            return await proceed(call)
+        except ToolError as error:
+            outcome = error.code
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        except Exception as error:
+            outcome = "internal"
+            incident = report(error)
+            raise Internal(incident) from error
+        finally:
+            logger.info("call", outcome=outcome, duration_ms=round((perf_counter() - started) * 1000, 2))
 
 
 def report(error: BaseException) -> str:

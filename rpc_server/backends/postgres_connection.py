@@ -1,0 +1,145 @@
+"""Opening a connection to PostgreSQL: at the host that answers, kept alive, and safe behind a pooler."""
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import orjson
+import structlog
+
+logger = structlog.get_logger("postgres")
+
+Pooler = Literal["auto", "session", "transaction"]
+
+# What is raised while nobody can be talked to; not TooManyConnectionsError, which somebody has to say.
+UNREACHABLE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
+# A peer that is silent at the level of TCP is given up after this; a firewall's or a failover's work.
+_IDLE_SECONDS, _BETWEEN_SECONDS, _PROBES = 10, 5, 3
+_UNANSWERED_MILLISECONDS = 15_000
+_KEPT_STATEMENTS = 100
+
+if TYPE_CHECKING:  # the driver's classes are generic for type checkers only
+    _DriverConnection = asyncpg.Connection[asyncpg.Record]
+else:
+    _DriverConnection = asyncpg.Connection
+
+
+class Connection(_DriverConnection):
+    """A connection that needs no reset: whatever is set on it is local to a transaction."""
+
+    def __init__(self, protocol: Any, transport: asyncio.BaseTransport, *arguments: Any, **options: Any) -> None:
+        super().__init__(protocol, transport, *arguments, **options)
+        _keep_alive(transport)
+
+    def get_reset_query(self) -> str:
+        """Return what the pool runs between two uses: nothing."""
+        return ""
+
+
+class Connector:
+    """Opens connections to the database of *url*, within *seconds* each.
+
+    Behind a pooler that hands out another backend for each transaction, a prepared statement may meet
+    a backend that has never heard of it, or that knows another one by the same name. So behind a
+    pooler no statement is kept prepared: one of *pooler* "transaction", and with "auto" any that is
+    noticed. "session" says that the backend stays the same, or that the pooler knows about statements.
+    """
+
+    def __init__(self, url: str, *, seconds: float, pooler: Pooler = "auto") -> None:
+        self._urls = each_host(url)
+        self._seconds = seconds
+        self._notices = pooler == "auto"
+        self.is_pooled = pooler == "transaction"
+
+    async def connect(self, *_: Any, **options: Any) -> _DriverConnection:
+        """Open a connection; *options* are the driver's. Raises one of UNREACHABLE, or TimeoutError."""
+        connection = await self._open(options)
+        if self._notices and not self.is_pooled and not await _is_direct(connection):
+            logger.info("a pooler stands before postgres: statements are not kept prepared")
+            self.is_pooled = True
+            connection.terminate()
+            connection = await self._open(options)
+        return connection
+
+    async def _open(self, options: dict[str, Any]) -> _DriverConnection:
+        """Try each host, the one that answered last first; a silent one leaves time for the others."""
+        failure: Exception = OSError("no host")
+        for url in list(self._urls):
+            try:
+                connection = await self._open_at(url, options)
+            except (*UNREACHABLE, TimeoutError) as error:
+                failure = error
+            else:
+                self._urls.remove(url)
+                self._urls.insert(0, url)
+                return connection
+        raise failure
+
+    async def _open_at(self, url: str, options: dict[str, Any]) -> _DriverConnection:
+        connection: _DriverConnection = await asyncpg.connect(
+            url,
+            **{**options, "connection_class": Connection},
+            timeout=self._seconds / len(self._urls),
+            statement_cache_size=0 if self.is_pooled else _KEPT_STATEMENTS,
+            # Each of these a pooler knows, and sets again when it changes the backend.
+            server_settings={
+                "application_name": "crm-mcp",
+                "timezone": "UTC",
+                "standard_conforming_strings": "on",
+            },
+        )
+        await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
+        return connection
+
+
+async def is_direct(connection: _DriverConnection) -> bool:
+    """Tell whether PostgreSQL itself is at the other end: a pooler makes up the process id that it gives."""
+    # The number of rows is in what `execute` returns, and it prepares no statement.
+    return await connection.execute(f"select where pg_backend_pid() = {connection.get_server_pid()}") == "SELECT 1"
+
+
+async def _is_direct(connection: _DriverConnection) -> bool:
+    try:
+        return await is_direct(connection)
+    except BaseException:
+        connection.terminate()
+        raise
+
+
+def each_host(url: str) -> list[str]:
+    """Return an address for each host that *url* names before the path, with commas between them."""
+    parts = urlsplit(url)
+    login, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return [url]
+    return [urlunsplit(parts._replace(netloc=f"{login}{at}{host}")) for host in hosts.split(",")]
+
+
+def _keep_alive(transport: asyncio.BaseTransport) -> None:
+    peer: socket.socket | None = transport.get_extra_info("socket")
+    if peer is None or peer.family == socket.AF_UNIX:
+        return
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", _IDLE_SECONDS),
+        ("TCP_KEEPINTVL", _BETWEEN_SECONDS),
+        ("TCP_KEEPCNT", _PROBES),
+        ("TCP_USER_TIMEOUT", _UNANSWERED_MILLISECONDS),
+    ):
+        if hasattr(socket, name):  # each system has some of them
+            peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _to_json(value: object) -> str:
+    return orjson.dumps(value).decode()

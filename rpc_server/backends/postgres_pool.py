@@ -1,0 +1,250 @@
+"""Connections to PostgreSQL: so many and no more, never waited for longer than is said, and none lost."""
+
+import asyncio
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import asyncpg
+import structlog
+
+from rpc_server.backends.postgres_connection import UNREACHABLE, Connection, Connector, Pooler
+from rpc_server.backends.postgres_watch import Watch
+from rpc_server.contract.errors import DependencyUnavailable
+
+logger = structlog.get_logger("postgres")
+
+Standing = Literal["ok", "no_free_connection", "unavailable"]
+
+_ROLLBACK_SECONDS = 5.0
+_CLOSING_SECONDS = 5.0
+# An answer as fresh as this need not be asked for again.
+_FRESH_SECONDS = 1.0
+_NONE_FREE = "has no free connection at the moment"
+# What the server needs: an answer, and the right to take its role.
+_PROBE = "begin read only; set local role mcp_reader; select 1; rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFigures:
+    """How it goes: now, and (*waits*, *waited_seconds*, *refused*) since the start."""
+
+    size: int
+    connected: int
+    in_use: int
+    waiting: int
+    is_down: bool
+    waits: int
+    waited_seconds: float
+    refused: int
+
+
+class PostgresPool:
+    """At most *size* connections; a caller waits at most *acquire_seconds* for one, and as long for its first answer.
+
+    *pooler* says what stands between (see Connector). Raises DependencyUnavailable, at once while
+    PostgreSQL is known to be down.
+    """
+
+    def __init__(self, url: str, *, size: int, acquire_seconds: float, pooler: Pooler = "auto") -> None:
+        self._url = url
+        self._size = size
+        self._acquire_seconds = acquire_seconds
+        self._pooler = pooler
+        self._closing: set[asyncio.Future[None]] = set()
+        # Which pool a connection belongs to: one that was given up has been replaced.
+        self._lent: dict[asyncpg.pool.PoolConnectionProxy[asyncpg.Record], asyncpg.Pool[asyncpg.Record]] = {}
+        self._slots = asyncio.Semaphore(size)
+        self._waiting = 0
+        self._waits = 0
+        self._waited_seconds = 0.0
+        self._refused = 0
+        # PostgreSQL takes no more connections, from whomever.
+        self._is_full = False
+
+    async def __aenter__(self) -> Self:
+        """Get ready; PostgreSQL itself may still be down."""
+        self._connector = Connector(self._url, seconds=self._acquire_seconds, pooler=self._pooler)
+        self._watch = Watch(self._probe, patience=self._acquire_seconds, give_up=self._give_up)
+        self._pool = await self._new_pool()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Close all connections, those that are still used after a while."""
+        await self._watch.stop()
+        try:
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self._pool.close()  # which ends by force what does not end by itself
+        except TimeoutError:
+            logger.warning("connections cut", number=len(self._lent))
+
+    @property
+    def figures(self) -> PoolFigures:
+        """Return the pool's figures."""
+        return PoolFigures(
+            size=self._size,
+            connected=self._pool.get_size(),
+            in_use=len(self._lent),
+            waiting=self._waiting,
+            is_down=self._watch.is_down,
+            waits=self._waits,
+            waited_seconds=self._waited_seconds,
+            refused=self._refused,
+        )
+
+    async def standing(self) -> Standing:
+        """Tell whether calls can be served now; it takes no connection of the pool, so a full one says so."""
+        stale = self._watch.silence > _FRESH_SECONDS or self._is_full
+        if self._watch.is_down or (stale and not await self._watch.ask()):
+            return "unavailable"
+        if self._is_full:
+            return "no_free_connection" if self._pool.get_size() else "unavailable"
+        return "no_free_connection" if self._waiting else "ok"
+
+    async def acquire(self, seconds: float) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
+        """Take a connection within *seconds*, or raise DependencyUnavailable."""
+        if self._watch.is_down:
+            raise self._refusal("cannot be reached")
+        until = asyncio.get_running_loop().time() + min(seconds, self._acquire_seconds)
+        await self._take_slot(until)
+        try:
+            return await self._take_connection(until)
+        except BaseException:
+            self._slots.release()
+            raise
+
+    async def give_back(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", statement: str) -> None:
+        """End the transaction, unless it has ended (""), and return the connection, also when being cancelled."""
+        ending = asyncio.ensure_future(self._end(connection, statement))
+        self._closing.add(ending)
+        ending.add_done_callback(self._closing.discard)
+        await asyncio.shield(ending)
+
+    def awaited(self) -> AbstractContextManager[None]:
+        """Return a context in which PostgreSQL is to answer; it is probed when that takes long."""
+        return self._watch.awaited()
+
+    def suspect(self) -> None:
+        """Have PostgreSQL probed, because a connection was lost."""
+        self._watch.suspect()
+
+    async def open(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", opening: str) -> None:
+        """Run what opens a transaction; there is nothing in it that a healthy PostgreSQL would take time for."""
+        try:
+            with self.awaited():
+                await connection.execute(opening, timeout=self._acquire_seconds)
+        except TimeoutError as error:
+            self._watch.suspect()
+            self.drop(connection)
+            # A pooler lets a transaction wait until it has a connection for it.
+            waits = self._connector.is_pooled
+            raise self._refusal(_NONE_FREE if waits else "does not answer") from error
+
+    @staticmethod
+    def drop(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+        """End a connection at once; it still has to be given back."""
+        with suppress(asyncpg.InterfaceError):  # a lost one has left the pool by itself
+            connection.terminate()
+
+    async def _take_slot(self, until: float) -> None:
+        """Wait for one of the connections to be free."""
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._waiting += 1
+        self._waits += 1
+        try:
+            async with asyncio.timeout_at(until):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise self._refusal(_NONE_FREE) from None
+        finally:
+            self._waiting -= 1
+            self._waited_seconds += loop.time() - began
+
+    async def _take_connection(self, until: float) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
+        """Take a connection of the pool, which opens one where it has none that is free."""
+        if self._watch.is_down:  # by now
+            raise self._refusal("cannot be reached")
+        pool = self._pool
+        try:
+            async with asyncio.timeout_at(until):
+                connection = await pool.acquire()
+        except asyncpg.TooManyConnectionsError:
+            self._is_full = True
+            raise self._refusal(_NONE_FREE) from None
+        except (*UNREACHABLE, asyncpg.InterfaceError, TimeoutError) as error:
+            logger.debug("not connected", error=type(error).__name__)
+            self._watch.suspect()
+            raise self._refusal("cannot be reached") from error
+        self._lent[connection] = pool
+        return connection
+
+    async def _end(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", statement: str) -> None:
+        try:
+            if self._watch.is_down:
+                self.drop(connection)
+            elif statement and not is_lost(connection):
+                await connection.execute(statement, timeout=_ROLLBACK_SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever it was, this connection is not to be used again
+            logger.warning("connection dropped", error=type(error).__name__)
+            self.drop(connection)
+        finally:
+            try:
+                # Lost at this very moment, it may go back by itself first, and the pool would complain.
+                with suppress(asyncpg.InternalClientError):
+                    await self._lent.pop(connection).release(connection, timeout=_ROLLBACK_SECONDS)
+            finally:
+                self._slots.release()
+
+    async def _probe(self) -> None:
+        """Ask PostgreSQL on a connection of its own; the one of a caller says nothing of a new one."""
+        try:
+            connection = await self._connector.connect()
+        except asyncpg.TooManyConnectionsError:
+            self._is_full = True  # and it answers
+            return
+        try:
+            await connection.execute(_PROBE)
+            await connection.close(timeout=1)
+        except BaseException:
+            connection.terminate()
+            raise
+        self._is_full = False
+
+    async def _give_up(self) -> None:
+        """End all connections, whoever waits for an answer on them.
+
+        Not behind a pooler: there, calls that only wait for their turn look the same, and what is under
+        way ends with its deadline.
+        """
+        if self._connector.is_pooled:
+            return
+        silent, self._pool = self._pool, await self._new_pool()
+        logger.warning("connections given up", in_use=len(self._lent))
+        silent.terminate()
+
+    async def _new_pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+        pool: asyncpg.Pool[asyncpg.Record] = await asyncpg.create_pool(
+            min_size=0, max_size=self._size, connect=self._connector.connect, connection_class=Connection
+        )
+        return pool
+
+    def _refusal(self, what: str) -> DependencyUnavailable:
+        self._refused += 1
+        return unavailable(what)
+
+
+def is_lost(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None") -> bool:
+    """Tell whether a connection is closed; one that has left the pool does not even say that."""
+    try:
+        return connection is not None and connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+
+
+def unavailable(what: str) -> DependencyUnavailable:
+    """Return what a caller is told of PostgreSQL, which *what*."""
+    return DependencyUnavailable(f"The CRM database {what}. Try again in a moment.", retry_after=2)

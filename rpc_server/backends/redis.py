@@ -1,0 +1,158 @@
+"""The Redis that all replicas share: never slow, because what takes too long counts as down; never in the way.
+
+One failure, of any kind, puts it out of use: whoever asks is told at once, and goes on without it. A
+task of its own tries a write now and then, and puts it into use again. So Redis can be slow, gone,
+frozen, full, read-only or something else altogether, and costs one call a moment.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import TypeVar
+
+import structlog
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
+
+T = TypeVar("T")
+
+_CONNECTIONS = 32
+# Between attempts to put it into use again; longer where it does not stay in use.
+_SHORTEST_PAUSE = 0.25
+_LONGEST_PAUSE = 8.0
+_STEADY_SECONDS = 30.0
+_PROBE_MILLISECONDS = 10_000
+
+logger = structlog.get_logger("redis")
+
+
+class RedisUnavailable(Exception):
+    """Redis is out of use, or has just been found to be; whoever asked goes on without it."""
+
+
+class SharedRedis:
+    """A client for all: bounded in connections and in time.
+
+    *prefix* begins every key; deployments that share a Redis need different ones.
+    """
+
+    def __init__(self, url: str, *, prefix: str = "crm-mcp", timeout_seconds: float = 0.25) -> None:
+        """Raise ValueError where *url* is none of Redis."""
+        try:
+            pool = BlockingConnectionPool.from_url(
+                url,
+                max_connections=_CONNECTIONS,
+                timeout=None,  # `run` bounds the wait too
+                socket_timeout=None,
+                socket_connect_timeout=timeout_seconds,
+                retry=Retry(NoBackoff(), 0),
+                protocol=2,  # spares a greeting, and everything speaks it
+                driver_info=None,
+                client_name="crm-mcp",
+            )
+        except (ValueError, TypeError):
+            raise ValueError("REDIS_URL must be like redis://[login:password@]host:port/0, or rediss:// for TLS") from None
+        self._client = Redis(connection_pool=pool)
+        self._prefix = prefix
+        self._timeout = timeout_seconds
+        self._probe_script = self.script("probe")
+        self._probing: asyncio.Task[None] | None = None
+        self._down_since = self._up_since = 0.0
+        self._pause = _SHORTEST_PAUSE
+        self.before_use: list[Callable[[Redis], Awaitable[None]]] = []
+        """Run before Redis is put into use again; where one fails, it is not."""
+        self.on_change: list[Callable[[bool], None]] = []
+        """Told each time that Redis is out of use (False), or in use again (True)."""
+
+    @property
+    def in_use(self) -> bool:
+        """Tell whether `run` would try."""
+        return self._probing is None
+
+    def key(self, kind: str, *parts: str) -> str:
+        """Return a key for *parts*, whatever they contain: no two lists of parts have the same one."""
+        digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return f"{self._prefix}:{kind}:{digest[:40]}"
+
+    def script(self, name: str) -> AsyncScript:
+        """Return a script of the folder lua/."""
+        text = (Path(__file__).parent / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+        return self._client.register_script(text)
+
+    async def run(self, work: Callable[[Redis], Awaitable[T]]) -> T:
+        """Return what *work* makes of the client's answers; whatever goes wrong in it is a RedisUnavailable."""
+        if not self.in_use:
+            raise RedisUnavailable
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await work(self._client)
+        except Exception as error:
+            self._put_out_of_use(error)
+            raise RedisUnavailable from error
+
+    async def check(self) -> bool:
+        """Tell whether Redis takes writes right now."""
+        try:
+            await self.run(self._probe)
+        except RedisUnavailable:
+            return False
+        return True
+
+    async def __aenter__(self) -> "SharedRedis":
+        """Find out whether Redis is there; the server runs without it too."""
+        await self.check()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all connections."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.wait([self._probing])
+        await self._client.aclose()
+        await self._client.connection_pool.disconnect()
+
+    def _put_out_of_use(self, error: Exception) -> None:
+        if self._probing is not None:
+            return
+        now = monotonic()
+        steady = now - self._up_since > _STEADY_SECONDS
+        self._pause = _SHORTEST_PAUSE if steady else min(self._pause * 2, _LONGEST_PAUSE)
+        self._down_since = now
+        logger.warning("redis is out of use", error=type(error).__name__)
+        self._probing = asyncio.create_task(self._until_back(), name="redis probe")
+        self._tell(in_use=False)
+
+    async def _until_back(self) -> None:
+        while True:
+            await asyncio.sleep(self._pause)
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._probe(self._client)
+                for prepare in self.before_use:
+                    async with asyncio.timeout(self._timeout):
+                        await prepare(self._client)
+            except Exception as error:  # noqa: BLE001 - whatever it is, Redis is not fit for use
+                logger.debug("redis stays out of use", error=type(error).__name__)
+                continue
+            break
+        self._probing, self._up_since = None, monotonic()
+        logger.info("redis is in use again", seconds=round(self._up_since - self._down_since, 1))
+        self._tell(in_use=True)
+
+    async def _probe(self, redis: Redis) -> None:
+        """Write, because a Redis that is full or a replica answers a PING too."""
+        key = self.key("probe")
+        if await self._probe_script(keys=[key], args=[_PROBE_MILLISECONDS], client=redis) != b"OK":
+            raise RedisUnavailable
+
+    def _tell(self, *, in_use: bool) -> None:
+        for listener in self.on_change:
+            listener(in_use)

@@ -1,0 +1,55 @@
+"""Limits that are the same on all replicas; while Redis is out of use, each process counts for itself."""
+
+import secrets
+
+from redis.asyncio import Redis
+
+from rpc_server.backends.memory_limiter import MemoryLimiter
+from rpc_server.backends.redis import RedisUnavailable, SharedRedis
+from rpc_server.calls.limits import Leave, ToolClass
+from rpc_server.contract.limit import WINDOW_SECONDS, Decision
+
+_MICROSECONDS = 1_000_000
+
+
+class RedisLimiter:
+    """Counts in Redis, or in *fallback* without it."""
+
+    def __init__(self, redis: SharedRedis, fallback: MemoryLimiter) -> None:
+        self._redis = redis
+        self._fallback = fallback
+        self._take = redis.script("take")
+        self._enter = redis.script("enter")
+
+    async def take(self, tenant_id: str, user_id: str, kind: ToolClass, limit: int) -> Decision:
+        """Count one call, unless it is one too many."""
+        key = self._redis.key("calls", tenant_id, user_id, kind)
+        arguments = [limit, round(WINDOW_SECONDS * _MICROSECONDS), secrets.token_bytes(8)]
+
+        async def count(redis: Redis) -> Decision:
+            passes, passed, reset = map(int, await self._take(keys=[key], args=arguments, client=redis))
+            return Decision(passes == 1, limit, max(0, limit - passed), reset / _MICROSECONDS)
+
+        try:
+            return await self._redis.run(count)
+        except RedisUnavailable:
+            return await self._fallback.take(tenant_id, user_id, kind, limit)
+
+    async def enter(self, tenant_id: str, most: int, seconds: float) -> Leave | None:
+        """Take one of the tenant's places."""
+        key, place = self._redis.key("analyses", tenant_id), secrets.token_bytes(8)
+        arguments = [most, round(seconds * _MICROSECONDS), place]
+
+        async def take_place(redis: Redis) -> bool:
+            return int(await self._enter(keys=[key], args=arguments, client=redis)) == 1
+
+        async def leave() -> None:
+            try:
+                await self._redis.run(lambda redis: redis.zrem(key, place))
+            except RedisUnavailable:
+                pass  # the place is free when its time is over
+
+        try:
+            return leave if await self._redis.run(take_place) else None
+        except RedisUnavailable:
+            return await self._fallback.enter(tenant_id, most, seconds)

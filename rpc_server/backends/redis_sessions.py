@@ -1,0 +1,138 @@
+"""What replicas share of sessions: which were ended, and streams that any of them can go on with.
+
+While Redis is out of use, each process knows what it has itself ended, written and been told.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from redis.asyncio import Redis
+
+from rpc_server.backends.redis import RedisUnavailable, SharedRedis
+from rpc_server.backends.redis_tail import Followed, Message, Tail
+from rpc_server.backends.session_memory import LocalSessions, Log
+from rpc_server.protocol.session import Session
+
+_KEPT_SECONDS = 60.0
+# Longer than any call runs: a stream whose process died is forgotten then.
+_RUNNING_SECONDS = 300.0
+_MOST_MESSAGES = 256
+# Streams of other processes that are read here.
+_MOST_FOLLOWED = 500
+_PAUSE_SECONDS = 0.5
+
+
+class RedisSessions:
+    """Keeps everything in *local* too."""
+
+    def __init__(self, redis: SharedRedis, tail: Tail, local: LocalSessions) -> None:
+        self._redis = redis
+        self._tail = tail
+        self._local = local
+        self._copying: set[asyncio.Task[None]] = set()
+        self._followed: dict[str, tuple[Log, Followed]] = {}
+
+    async def close(self) -> None:
+        """Stop copying."""
+        for task in self._copying:
+            task.cancel()
+        if self._copying:
+            await asyncio.wait(self._copying)
+
+    async def end(self, session: Session) -> None:
+        """Remember that a session was ended, for as long as its id would else be good."""
+        await self._local.end(session)
+        with suppress(RedisUnavailable):
+            key, until = self._redis.key("ended", session.id), round(session.expires * 1000)
+            await self._redis.run(lambda redis: redis.set(key, b"", pxat=until))
+
+    async def has_ended(self, session: Session) -> bool:
+        """Tell whether a session was ended, here or elsewhere."""
+        if await self._local.has_ended(session):
+            return True
+        try:
+            return await self._redis.run(lambda redis: redis.exists(self._redis.key("ended", session.id))) == 1
+        except RedisUnavailable:
+            return False
+
+    async def set_log_level(self, session: Session, level: str) -> None:
+        """Remember from which level on a session wants log messages."""
+        await self._local.set_log_level(session, level)
+        with suppress(RedisUnavailable):
+            key, until = self._redis.key("level", session.id), round(session.expires * 1000)
+            await self._redis.run(lambda redis: redis.set(key, level, pxat=until))
+
+    async def log_level(self, session: Session) -> str | None:
+        """Return from which level on a session wants log messages."""
+        try:
+            level = await self._redis.run(lambda redis: redis.get(self._redis.key("level", session.id)))
+        except RedisUnavailable:
+            return await self._local.log_level(session)
+        return None if level is None else level.decode()
+
+    async def keep(self, session: Session, log: Log) -> str:
+        """Let a stream be found again, here and elsewhere."""
+        name = await self._local.keep(session, log)
+        copying = asyncio.create_task(self._copy(self._stream_key(session, name), log), name=f"copy of {name}")
+        self._copying.add(copying)
+        copying.add_done_callback(self._copying.discard)
+        return name
+
+    async def find(self, session: Session, stream: str) -> Log | None:
+        """Return a stream of a session, whichever process writes it."""
+        found = await self._local.find(session, stream)
+        if found is not None:
+            return found
+        key = self._stream_key(session, stream)
+        if key in self._followed:
+            return self._followed[key][0]
+        with suppress(RedisUnavailable):
+            if len(self._followed) < _MOST_FOLLOWED and await self._redis.run(lambda redis: redis.exists(key)):
+                return self._follow(key)
+        return None
+
+    async def _copy(self, key: str, log: Log) -> None:
+        """Write a log into Redis as it grows; while that is out of use, later."""
+        async for number, message in log.read():
+            is_last = log.ended is not None and number == log.forgotten + len(log.messages)
+            while True:
+                with suppress(RedisUnavailable):
+                    await self._redis.run(lambda redis: self._append(redis, key, number, message, is_last=is_last))
+                    break
+                if log.ended_before(asyncio.get_running_loop().time()):
+                    return
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _append(self, redis: Redis, key: str, number: int, message: bytes, *, is_last: bool) -> None:
+        async with redis.pipeline(transaction=False) as pipeline:
+            fields = {b"message": message, **({b"last": b""} if is_last else {})}
+            pipeline.xadd(key, fields, id=f"{number}-0", maxlen=_MOST_MESSAGES, approximate=False)  # type: ignore[arg-type]
+            pipeline.pexpire(key, round((_KEPT_SECONDS if is_last else _RUNNING_SECONDS) * 1000))
+            await pipeline.execute()
+
+    def _follow(self, key: str) -> Log:
+        log = Log()
+
+        async def take(messages: Sequence[Message]) -> None:
+            for id, fields in messages:
+                if not log.messages:
+                    log.forgotten = int(id.partition(b"-")[0]) - 1
+                if b"last" in fields:
+                    log.end(fields[b"message"])
+                    leave()
+                else:
+                    log.append(fields[b"message"])
+
+        async def gone() -> None:
+            log.break_off()
+            leave()
+
+        def leave() -> None:
+            self._tail.leave(self._followed.pop(key)[1])
+
+        self._followed[key] = log, self._tail.follow(key, take, gone)
+        return log
+
+    def _stream_key(self, session: Session, name: str) -> str:
+        return self._redis.key("messages", session.id, name)

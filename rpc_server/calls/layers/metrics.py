@@ -1,0 +1,35 @@
+"""How many calls, how they ended, how long they took."""
+
+import asyncio
+from time import perf_counter
+
+from rpc_server.calls.layers import Layer, Next
+from rpc_server.calls.measures import CALL_SECONDS, CALLS, CALLS_IN_FLIGHT
+from rpc_server.calls.telemetry import Metrics
+from rpc_server.contract.errors import ToolError
+from rpc_server.contract.result import Result
+from rpc_server.contract.tool import Call
+
+
+def measuring(metrics: Metrics) -> Layer:
+    """Make the layer that counts and times calls; it stands outside log, which says what the unforeseen is."""
+
+    async def measure(proceed: Next, call: Call) -> Result:
+        tool, outcome, began = call.tool.name, "internal", perf_counter()
+        metrics.count(CALLS_IN_FLIGHT, tool)
+        try:
+            result = await proceed(call)
+            outcome = "ok"
+            return result
+        except ToolError as error:
+            outcome = error.code
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            metrics.count(CALLS_IN_FLIGHT, tool, by=-1)
+            metrics.count(CALLS, tool, outcome)
+            metrics.observe(CALL_SECONDS, perf_counter() - began, tool)
+
+    return measure

@@ -1,0 +1,59 @@
+"""Requests and streams counted by the template of their route; and where the figures are read."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from rpc_server.calls.measures import HTTP_REQUESTS, SSE_WATCHERS
+from rpc_server.calls.telemetry import Metrics
+
+METRICS_PATH = "/metrics"
+UNMATCHED = "unmatched"
+_STREAMS = web.RequestKey("streams", bool)
+_TYPE = {hdrs.CONTENT_TYPE: "text/plain; version=0.0.4; charset=utf-8"}
+
+
+def routes(text: Callable[[], Awaitable[bytes]]) -> list[web.RouteDef]:
+    """Return the route of the figures, which needs no token: they tell nothing of a tenant."""
+
+    async def metrics(request: web.Request) -> web.Response:
+        return web.Response(body=await text(), headers=_TYPE)
+
+    return [web.get(METRICS_PATH, metrics)]
+
+
+def route_of(request: web.Request) -> str:
+    """Return the template of the request's route, which is one of those that the server was made with."""
+    resource = request.match_info.route.resource
+    return UNMATCHED if resource is None else resource.canonical
+
+
+def measured(metrics: Metrics) -> Middleware:
+    """Count each request when it has been answered; the outermost of the middlewares."""
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        status = "gone"
+        try:
+            response = await handler(request)
+            status = f"{response.status // 100}xx"
+            return response
+        finally:
+            route = route_of(request)
+            metrics.count(HTTP_REQUESTS, route, request.method, status)
+            if _STREAMS in request:
+                metrics.count(SSE_WATCHERS, route, by=-1)
+
+    return count
+
+
+def streams_counted(metrics: Metrics) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Count a stream when it opens, until `measured` sees its end: what `on_response_prepare` calls."""
+
+    async def count(request: web.Request, response: web.StreamResponse) -> None:
+        if response.content_type == "text/event-stream":
+            request[_STREAMS] = True
+            metrics.count(SSE_WATCHERS, route_of(request))
+
+    return count
