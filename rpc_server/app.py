@@ -1,42 +1,76 @@
 """The composition root: the only file that knows both the server and the CRM's tools."""
 
+import platform
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
+from typing import get_args
 
 from aiohttp import web
 
 from handlers import CATALOG
 from rpc_server import VERSION
+from rpc_server.backends.claims import Fault
+from rpc_server.backends.exposition import Exposition, Place
 from rpc_server.backends.issuers import authorization_servers, trusted_issuers
+from rpc_server.backends.metrics import Metrics
 from rpc_server.backends.postgres import Postgres
-from rpc_server.backends.session_memory import LocalSessions
+from rpc_server.backends.process import read_process
+from rpc_server.backends.shared import Shared
+from rpc_server.backends.statements import CONTROL, read_postgres, told_to
+from rpc_server.backends.traces import OtelTraces
 from rpc_server.backends.verifier import Verifier
 from rpc_server.backends.vertex import Vertex
 from rpc_server.calls.call import Calls
 from rpc_server.calls.dispatch import Dispatcher
+from rpc_server.calls.layers import Layer, pass_by
 from rpc_server.calls.layers.audit import audit
+from rpc_server.calls.layers.cache import Caching
 from rpc_server.calls.layers.deadline import deadline
+from rpc_server.calls.layers.limit import limiting
 from rpc_server.calls.layers.log import log, report
+from rpc_server.calls.layers.metrics import measuring
 from rpc_server.calls.layers.permit import permit
+from rpc_server.calls.layers.trace import tracing
 from rpc_server.calls.layers.validate import validate
-from rpc_server.calls.relay import MemoryRelay
+from rpc_server.calls.measured_model import MeasuredModel
+from rpc_server.calls.measures import AUDIT_WAITING, BUILD_INFO, METRICS, REFUSED_TOKENS
+from rpc_server.calls.tracing import NO_TRACES
+from rpc_server.contract.query import query_names
 from rpc_server.contract.tool import Catalog
 from rpc_server.protocol.server_info import ServerInfo
 from rpc_server.protocol.session import SessionSeal
 from rpc_server.settings import Settings
+from rpc_server.transport import metrics as figures
 from rpc_server.transport import operations, progress, rest, rpc
+from rpc_server.transport.answers import STATUS
 from rpc_server.transport.body import SETTINGS
+from rpc_server.transport.lifecycle import LIFECYCLE, Lifecycle
 from rpc_server.transport.mcp import Mcp
+from rpc_server.transport.metrics import measured, streams_counted
 from rpc_server.transport.middleware import authenticate, faults, request_id
 from rpc_server.transport.origin import Origins, guard, readable
 from rpc_server.transport.protected_resource import ProtectedResource
 from rpc_server.transport.refusals import Refusals
+from rpc_server.transport.traces import traced
 
-# What surrounds every call, outermost first. log sees every outcome, audit every refusal; deadline bounds all that
-# waits; permit comes before validate, so a stranger learns nothing of a tool's arguments.
-LAYERS = (log, audit, deadline, permit, validate)
+
+def layers(
+    limit: Layer = pass_by, cache: Layer = pass_by, *, metrics: Layer = pass_by, trace: Layer = pass_by
+) -> tuple[Layer, ...]:
+    """Return what surrounds every call, outermost first.
+
+    trace comes first, so that what log writes bears the trace's id; metrics counts what log makes of the
+    unforeseen. log sees every outcome; limit makes a flood of calls that are refused cheap; audit sees every refusal;
+    deadline bounds all that waits; permit comes before validate, so a stranger learns nothing of a tool's
+    arguments; cache comes last, so that an answer from there passes by none of them.
+    """
+    return (trace, metrics, log, limit, audit, deadline, permit, validate, cache)
+
+
+LAYERS = layers()
 
 INFO = ServerInfo(
     name="crm-mcp",
@@ -62,6 +96,29 @@ def _vertex(settings: Settings) -> Vertex | None:
     )
 
 
+def _metrics(tools: Catalog, place: Place | None) -> Metrics:
+    """Return the figures that are kept, with all values that their labels can have but the routes."""
+    sets: dict[str, Iterable[str]] = {
+        "tool": tools,
+        "outcome": ("ok", *STATUS),
+        "query": (*query_names(), *CONTROL),
+        "fault": (*get_args(Fault), "keys_unavailable"),
+        "route": [figures.UNMATCHED],
+        "version": [VERSION],
+        "python": [platform.python_version()],
+    }
+    metrics = Metrics(METRICS, sets, constant={"worker": str(place.number)} if place else None)
+    metrics.put(BUILD_INFO, 1, VERSION, platform.python_version())
+    read_process(metrics)
+    return metrics
+
+
+def _traces(settings: Settings) -> OtelTraces | None:
+    """Return what sends traces, where they are wanted; raises ValueError where what it needs is not installed."""
+    endpoint = settings.traces_endpoint()
+    return None if endpoint is None else OtelTraces(endpoint, version=VERSION)
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -72,22 +129,49 @@ def make_app(
     tools: Catalog = CATALOG,
     clock: Callable[[], datetime] = _utc_now,
     info: ServerInfo = INFO,
+    alone: bool = True,
 ) -> web.Application:
-    """Return the server as an aiohttp application; needs DATABASE_URL and somebody who issues tokens."""
+    """Return the server as an aiohttp application; needs DATABASE_URL and somebody who issues tokens.
+
+    *alone*: no other process serves the same tenants, so that answers may be cached in this one.
+    """
     if settings.database_url is None:
         raise ValueError("DATABASE_URL must be set")
     issuers = trusted_issuers(settings)
     verifier = Verifier(issuers)
     scopes = sorted({permission for tool in tools.values() for permission in tool.permissions})
     resource = ProtectedResource(settings.public_url, authorization_servers(issuers), scopes, info.title)
+    place = Place(settings.metrics_dir) if settings.metrics_dir else None
+    metrics = _metrics(tools, place)
+    traces = _traces(settings)
     postgres = Postgres(
         settings.database_url.get_secret_value(),
         size=settings.database_pool_size,
         acquire_seconds=settings.database_wait_seconds,
+        pooler=settings.database_pooler,
     )
-    relay = MemoryRelay()
+    postgres.told = told_to(metrics, traces or NO_TRACES)
+    shared = Shared(settings, alone=alone, metrics=metrics, traces=traces or NO_TRACES)
     vertex = _vertex(settings)
-    calls = Calls(tools, LAYERS, postgres, clock, relay=relay, model=vertex, secret=settings.sealing_secret())
+    calls = Calls(
+        tools,
+        layers(
+            limiting(shared.limiter, shared.limits),
+            Caching(shared.cache, info.version),
+            metrics=measuring(metrics),
+            trace=tracing(traces) if traces else pass_by,
+        ),
+        postgres,
+        clock,
+        relay=shared.relay,
+        cache=shared.cache,
+        model=MeasuredModel(vertex, metrics, traces or NO_TRACES) if vertex else None,
+        secret=settings.sealing_secret(),
+        metrics=metrics,
+    )
+    read_postgres(metrics, postgres)
+    metrics.read(AUDIT_WAITING, lambda: calls.trail.waiting)
+    exposition = Exposition(metrics.render, place)
     dispatcher = Dispatcher(
         rpc.methods(calls),
         max_batch=settings.max_batch,
@@ -97,7 +181,7 @@ def make_app(
         on_internal_error=report,
     )
     seal = SessionSeal(settings.sealing_secret(), settings.session_seconds, time.time)
-    mcp = Mcp(calls, info, settings, seal=seal, memory=LocalSessions(time.time), report=report)
+    mcp = Mcp(calls, info, settings, seal=seal, memory=shared.sessions, report=report)
     origins = Origins(
         public_url=settings.public_url,
         host=settings.host,
@@ -106,34 +190,44 @@ def make_app(
     )
 
     async def postgres_pool(app: web.Application) -> AsyncIterator[None]:
-        async with vertex or nullcontext(), postgres, calls, verifier:
+        told = traces or nullcontext()  # to the last
+        async with told, exposition, vertex or nullcontext(), postgres, shared, calls, verifier:
             yield
 
-    async def drain(app: web.Application) -> None:
-        relay.close()
-        await calls.drain(settings.drain_seconds)
-
+    lifecycle = Lifecycle(
+        grace_seconds=settings.ready_grace_seconds,
+        drain_seconds=settings.drain_seconds,
+        at_drain=shared.relay.close,
+        at_stop=calls.stop,
+    )
     app = web.Application(
         client_max_size=settings.max_body_bytes,
         middlewares=[
+            measured(metrics),
+            *([traced(traces)] if traces else []),
             request_id,
             faults(report),
+            lifecycle.admit,
             guard(origins),
-            authenticate(verifier, Refusals(settings.trusted_proxies)),
+            authenticate(verifier, Refusals(settings.trusted_proxies, count=partial(metrics.count, REFUSED_TOKENS))),
         ],
     )
     app[SETTINGS] = settings
+    app[LIFECYCLE] = lifecycle
     app.cleanup_ctx.append(postgres_pool)
-    app.on_shutdown.extend([drain, mcp.close])
-    app.on_response_prepare.extend([readable(origins), resource.complete_challenge])
+    app.on_shutdown.append(mcp.close)
+    app.on_response_prepare.extend([readable(origins), resource.complete_challenge, lifecycle.part])
+    app.on_response_prepare.append(streams_counted(metrics))
     app.add_routes(
         [
-            *operations.routes(postgres),
+            *operations.routes(postgres, shared.redis, lifecycle),
             *resource.routes(),
             *rest.routes(calls, settings),
             *progress.routes(calls, settings),
             *rpc.routes(dispatcher),
             *mcp.routes(),
+            *figures.routes(exposition.text),
         ]
     )
+    metrics.allow("route", (resource.canonical for resource in app.router.resources()))
     return app

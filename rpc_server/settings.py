@@ -1,7 +1,7 @@
 """All settings of a server, read once from the environment; nobody else looks at it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import orjson
@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         sources = (self.jwt_secret, self.jwt_public_key_file, self.jwt_jwks_url)
         return bool(self.jwt_issuers) or any(source is not None for source in sources)
 
+    def traces_endpoint(self) -> str | None:
+        """Return the address that takes spans; None where nothing is traced."""
+        whole, base = self.otel_exporter_otlp_traces_endpoint, self.otel_exporter_otlp_endpoint
+        return whole or (base and f"{base}/v1/traces")
+
     def sealing_secret(self) -> bytes:
         """Return what is sealed for all replicas; raises SettingsRefused where there is nothing to seal with."""
         secret = self.session_secret or self.jwt_secret
@@ -99,6 +104,44 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(10, ge=1, le=500, description="Most connections of one server process.")
     database_wait_seconds: float = Field(
         5.0, gt=0, le=60, description="How long a call waits for a connection before dependency_unavailable."
+    )
+    database_pooler: Literal["auto", "session", "transaction"] = Field(
+        "auto",
+        description="What stands before PostgreSQL. transaction: a pooler such as PgBouncer in that mode; session: one "
+        "that keeps the backend, or that knows prepared statements; auto: noticed, and taken for the first.",
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Where Redis (7.0 or newer) or Valkey is, as redis://login:password@host:6379/0, or rediss:// for "
+        "TLS; what replicas share is kept there. Unset: each process keeps it for itself.",
+    )
+    redis_prefix: str = Field(
+        "crm-mcp",
+        pattern="^[A-Za-z0-9_.-]{1,64}$",
+        description="Begins each key in Redis; another one for each deployment that shares a Redis.",
+    )
+    redis_timeout_seconds: float = Field(
+        0.25, gt=0, le=5, description="How long Redis may take; then the server goes on without it for a while."
+    )
+    cache: Literal["auto", "memory", "off"] = Field(
+        "auto",
+        description="Where answers are remembered: auto: in Redis, or without one in the process, if there is only "
+        "one; memory: in the process; off: nowhere. Several replicas without Redis need off.",
+    )
+    cache_bytes: int = Field(
+        64 * 1024 * 1024, ge=1024 * 1024, description="Most memory that answers take in a process; Redis has its own."
+    )
+    rate_limit_read: int = Field(
+        100, ge=0, le=100_000, description="Most calls a minute of tools that read, by one user; 0: any number."
+    )
+    rate_limit_write: int = Field(
+        20, ge=0, le=100_000, description="Most calls a minute of tools that write, by one user; 0: any number."
+    )
+    rate_limit_analysis: int = Field(
+        10, ge=0, le=100_000, description="Most calls a minute of the analyses, by one user; 0: any number."
+    )
+    analysis_concurrency: int = Field(
+        4, ge=0, le=1000, description="Most analyses of one tenant at a time; 0: any number."
     )
     jwt_secret: SecretStr | None = Field(
         None, description="The secret of HS256 tokens, at least 32 bytes. With --dev one is made and kept."
@@ -138,6 +181,7 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for all.")
     port: int = Field(8081, ge=0, le=65535, description="The port to listen on; 0 for any free one.")
+    workers: int = Field(1, ge=1, le=64, description="How many processes serve on the port; --dev has only one.")
     public_url: Annotated[str, AfterValidator(_address)] | None = Field(
         None, description="Where clients reach the server, if not at its own address."
     )
@@ -168,6 +212,12 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest request body; larger ones get 413.")
     body_seconds: float = Field(15.0, gt=0, description="How long a request body may take to arrive; then 408.")
+    max_connections: int = Field(
+        1000, ge=1, le=100000, description="Most connections of clients to one process; more get 503."
+    )
+    keep_alive_seconds: float = Field(
+        60.0, gt=0, le=3600, description="How long a connection may be idle between two requests."
+    )
     max_batch: int = Field(50, ge=1, le=1000, description="Most members of one JSON-RPC batch.")
     batch_concurrency: int = Field(4, ge=1, le=64, description="How many members of a batch run at a time.")
     max_json_depth: int = Field(64, ge=8, le=512, description="Deepest nesting of a JSON body.")
@@ -176,6 +226,12 @@ class Settings(BaseSettings):
     )
     drain_seconds: float = Field(
         30.0, ge=0, le=600, description="How long running calls may go on after SIGTERM before they are stopped."
+    )
+    ready_grace_seconds: float = Field(
+        0.0,
+        ge=0,
+        le=120,
+        description="How long after SIGTERM calls are still taken while /ready says 503, so that balancers notice.",
     )
     vertex_ai_project: str | None = Field(
         None, description="The Google Cloud project whose Gemini scores messages. Unset: no model is used."
@@ -193,6 +249,19 @@ class Settings(BaseSettings):
     vertex_ai_concurrency: int = Field(8, ge=1, le=256, description="Most requests to the model at a time.")
     vertex_ai_timeout_seconds: float = Field(
         20.0, gt=0, le=300, description="How long one request to the model may take."
+    )
+    metrics_dir: Path | None = Field(
+        None,
+        description="A folder that only the server can write to, the same for its processes on one machine: /metrics "
+        "of each then shows all of them. Unset: its own process only.",
+    )
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_address)] | None = Field(
+        None,
+        description="Where traces are sent, by OTLP over HTTP, such as http://collector:4318; needs the extra otel. "
+        "Unset: nothing is traced.",
+    )
+    otel_exporter_otlp_traces_endpoint: Annotated[str, AfterValidator(_address)] | None = Field(
+        None, description="The same, where it is not OTEL_EXPORTER_OTLP_ENDPOINT with /v1/traces behind it."
     )
     log_format: str = Field(
         "auto", pattern="^(auto|json|text)$", description="json, text, or auto: text on a terminal."

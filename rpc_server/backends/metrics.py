@@ -8,11 +8,11 @@ only what is declared gets as far as that: series are counted here, by tuples of
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate, product
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from itertools import accumulate, chain, product
 from typing import Any, Final, TypeAlias
 
-import aioprometheus
+from aioprometheus.collectors import Counter, Gauge, Histogram, Registry
 from aioprometheus.formats.text import TextFormatter
 
 from rpc_server.calls.telemetry import Metric
@@ -20,7 +20,7 @@ from rpc_server.calls.telemetry import Metric
 OTHER: Final = "other"
 # Counters of so few series start with all of them at 0, so that their first increase is seen as one.
 _MOST_AT_ZERO: Final = 300
-_SAFE: Final = re.compile(r"[A-Za-z0-9_./{}:+ -]{0,100}")
+_SAFE: Final = re.compile(r"[A-Za-z0-9_./{}:+-]{1,100}")
 _PLAIN: Final = re.compile(r"[^\\\n]+")
 
 Labels: TypeAlias = tuple[str, ...]
@@ -32,16 +32,25 @@ class Metrics:
     """Keeps what is declared, and no other series; each server has its own."""
 
     def __init__(
-        self, declared: Iterable[Metric], sets: Mapping[str, Iterable[str]], *, constant: Mapping[str, str] | None = None
+        self,
+        declared: Iterable[Metric],
+        sets: Mapping[str, Iterable[str]],
+        *,
+        constant: Mapping[str, str] | None = None,
     ) -> None:
         """*sets* gives, by label, the values that the declarations leave open; *constant* labels all series."""
-        self._registry = aioprometheus.Registry()
+        self._registry = Registry()
         self._values: dict[Metric, dict[Labels, float]] = {}
         self._observed: dict[Metric, dict[Labels, list[float]]] = {}
-        self._allowed: dict[Metric, tuple[frozenset[str], ...]] = {}
+        self._allowed: dict[Metric, tuple[Container[str], ...]] = {}
         self._readings: list[tuple[Metric, Reading]] = []
+        self._sets = {label: set(values) for label, values in sets.items()}
         for metric in declared:
-            self._declare(metric, sets, dict(constant or {}))
+            self._declare(metric, dict(constant or {}))
+
+    def allow(self, label: str, values: Iterable[str]) -> None:
+        """Add values that are known later than the others, but before anything is counted."""
+        self._sets[label].update(_safe(values))
 
     def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
         """Add to a counter, or to a gauge."""
@@ -54,7 +63,7 @@ class Metrics:
 
     def put(self, metric: Metric, value: float, *labels: str) -> None:
         """Set a gauge."""
-        self._values[metric][self._closed(metric, labels)] = value
+        self._values[metric][self._closed(metric, labels)] = float(value)
 
     def observe(self, metric: Metric, value: float, *labels: str) -> None:
         """Take a value into a histogram."""
@@ -75,14 +84,12 @@ class Metrics:
         text: bytes = TextFormatter().marshall(self._registry)
         return text
 
-    def _declare(self, metric: Metric, sets: Mapping[str, Iterable[str]], constant: dict[str, str]) -> None:
-        """Make room for a metric; raises ValueError where aioprometheus would write something unreadable."""
-        values = [tuple(sets[label]) if values is None else values for label, values in metric.labels.items()]
-        if not _PLAIN.fullmatch(metric.meaning) or not all(
-            _SAFE.fullmatch(value) for value in (*constant.values(), *(value for each in values for value in each))
-        ):
-            raise ValueError(f"{metric.name} has a label or a meaning that cannot be shown as it is")
-        self._allowed[metric] = tuple(frozenset(each) for each in values)
+    def _declare(self, metric: Metric, constant: dict[str, str]) -> None:
+        values = [self._sets[label] if known is None else set(known) for label, known in metric.labels.items()]
+        _safe((*constant.values(), *chain(*values)))
+        if not _PLAIN.fullmatch(metric.meaning):
+            raise ValueError(f"{metric.name} has a meaning that cannot be shown as it is")
+        self._allowed[metric] = tuple(values)
         if metric.kind == "histogram":
             observed = self._observed[metric] = {}
             _Histogram(metric, constant, self._registry, observed)
@@ -91,7 +98,7 @@ class Metrics:
         if metric.kind == "counter":
             _Counter(metric, constant, self._registry, counted)
             if math.prod(map(len, values)) <= _MOST_AT_ZERO:
-                counted.update(dict.fromkeys(product(*values), 0))
+                counted.update(dict.fromkeys(product(*map(sorted, values)), 0))
         else:
             _Gauge(metric, constant, self._registry, counted)
 
@@ -102,16 +109,25 @@ class Metrics:
     def _closed(self, metric: Metric, labels: Labels) -> Labels:
         """Return *labels* with "other" in the place of what is not declared."""
         allowed = self._allowed[metric]
-        return tuple(
-            value if value in values else OTHER for value, values in zip(labels, allowed, strict=False)
-        ) + (OTHER,) * (len(allowed) - len(labels))
+        return tuple(value if value in values else OTHER for value, values in zip(labels, allowed, strict=False)) + (
+            OTHER,
+        ) * (len(allowed) - len(labels))
+
+
+def _safe(values: Iterable[str]) -> list[str]:
+    """Return label values that aioprometheus can write as they are; raises ValueError for any other."""
+    listed = list(values)
+    for value in listed:
+        if not _SAFE.fullmatch(value):
+            raise ValueError(f"{value!r} cannot be the value of a label")
+    return listed
 
 
 class _Collected:
     """What aioprometheus asks for: the series, with their labels as it wants them."""
 
     def __init__(
-        self, metric: Metric, constant: dict[str, str], registry: aioprometheus.Registry, series: Mapping[Labels, Any]
+        self, metric: Metric, constant: dict[str, str], registry: Registry, series: Mapping[Labels, Any]
     ) -> None:
         super().__init__(metric.name, metric.meaning, constant, registry)  # type: ignore[call-arg]
         self._metric = metric
@@ -125,15 +141,15 @@ class _Collected:
         return kept
 
 
-class _Counter(_Collected, aioprometheus.Counter):
+class _Counter(_Collected, Counter):
     pass
 
 
-class _Gauge(_Collected, aioprometheus.Gauge):
+class _Gauge(_Collected, Gauge):
     pass
 
 
-class _Histogram(_Collected, aioprometheus.Histogram):
+class _Histogram(_Collected, Histogram):
     def _shown(self, kept: Sequence[float]) -> dict[float | str, float]:
         *numbers, total = kept
         bounds = (*map(float, self._metric.buckets), math.inf)

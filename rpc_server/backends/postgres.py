@@ -16,6 +16,9 @@ import structlog
 
 from rpc_server.backends.postgres_connection import UNREACHABLE as _UNREACHABLE
 from rpc_server.backends.postgres_pool import PostgresPool, is_lost, unavailable
+from rpc_server.backends.statements import Told, told_to
+from rpc_server.calls.telemetry import NO_METRICS
+from rpc_server.calls.tracing import NO_TRACES
 from rpc_server.contract.errors import DeadlineExceeded, DependencyUnavailable
 from rpc_server.contract.query import Query, Row, TransactionLost
 
@@ -30,7 +33,12 @@ _COMMIT_SECONDS = 30.0
 
 
 class Postgres(PostgresPool):
-    """A pool of connections, used only through a tenant's snapshot or transaction."""
+    """A pool of connections, used only through a tenant's snapshot or transaction.
+
+    *told* makes a context for each statement, by the statement's name: whoever measures and traces them sets it.
+    """
+
+    told: Told = staticmethod(told_to(NO_METRICS, NO_TRACES))
 
     @asynccontextmanager
     async def snapshot(self, tenant_id: str, deadline: Callable[[], float | None]) -> AsyncIterator["Snapshot"]:
@@ -71,7 +79,7 @@ class Snapshot:
         async with self._turn:
             with self._translated(query.name):
                 connection = self._connection or await self._begin()
-                with self._postgres.awaited():
+                with self._postgres.told(query.name), self._postgres.awaited():
                     rows: Sequence[Any] = await connection.fetch(query.text, *values, timeout=self._late())
                 return rows
 
@@ -102,7 +110,8 @@ class Snapshot:
             f"set local statement_timeout = {max(1, int(seconds * 1000))}"
         )
         try:
-            await self._postgres.open(connection, opening)
+            with self._postgres.told("begin"):
+                await self._postgres.open(connection, opening)
         except asyncpg.FeatureNotSupportedError as error:  # a transaction that writes, on a standby
             self._postgres.drop(connection)  # another may lead to who writes by now
             raise unavailable("takes no changes at the moment") from error
@@ -166,7 +175,7 @@ class Transaction(Snapshot):
         """Make it so. Where PostgreSQL goes away right now, nobody knows whether it did: the error says that."""
         assert self._connection is not None
         try:
-            with self._postgres.awaited():
+            with self._postgres.told("commit"), self._postgres.awaited():
                 done = await self._connection.execute("commit", timeout=_COMMIT_SECONDS)
         except (*_UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             logger.warning("connection lost at commit", error=type(error).__name__)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -20,7 +20,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 
+from rpc_server.calls.tracing import NO_TRACES, Attributes, Traces
+
 T = TypeVar("T")
+
+_SAID: Attributes = {"db.system.name": "redis"}
+# What a script is given.
+Argument: TypeAlias = bytes | str | int | float
 
 _CONNECTIONS = 32
 # Between attempts to put it into use again; longer where it does not stay in use.
@@ -30,6 +36,11 @@ _STEADY_SECONDS = 30.0
 _PROBE_MILLISECONDS = 10_000
 
 logger = structlog.get_logger("redis")
+
+
+def _named(work: Callable[[Redis], object]) -> str:
+    """Return the name of the method that *work* stands in, as RedisCache.look_up: a span tells no keys."""
+    return f"redis {getattr(work, '__qualname__', '').partition('.<locals>')[0]}"
 
 
 class RedisUnavailable(Exception):
@@ -57,7 +68,8 @@ class SharedRedis:
                 client_name="crm-mcp",
             )
         except (ValueError, TypeError):
-            raise ValueError("REDIS_URL must be like redis://[login:password@]host:port/0, or rediss:// for TLS") from None
+            expected = "redis://[login:password@]host:port/0, or rediss:// for TLS"
+            raise ValueError(f"REDIS_URL must be like {expected}") from None
         self._client = Redis(connection_pool=pool)
         self._prefix = prefix
         self._timeout = timeout_seconds
@@ -67,6 +79,8 @@ class SharedRedis:
         self._pause = _SHORTEST_PAUSE
         self.before_use: list[Callable[[Redis], Awaitable[None]]] = []
         """Run before Redis is put into use again; where one fails, it is not."""
+        self.traces: Traces = NO_TRACES
+        """Told of each piece of work."""
         self.on_change: list[Callable[[bool], None]] = []
         """Told each time that Redis is out of use (False), or in use again (True)."""
 
@@ -90,8 +104,9 @@ class SharedRedis:
         if not self.in_use:
             raise RedisUnavailable
         try:
-            async with asyncio.timeout(self._timeout):
-                return await work(self._client)
+            with self.traces.span(_named(work), _SAID, kind="client"):
+                async with asyncio.timeout(self._timeout):
+                    return await work(self._client)
         except Exception as error:
             self._put_out_of_use(error)
             raise RedisUnavailable from error

@@ -7,6 +7,7 @@ tenant's answers, and a key that Redis loses revives none.
 
 import secrets
 import struct
+from contextlib import suppress
 
 from redis.asyncio import Redis
 
@@ -51,16 +52,11 @@ class RedisCache:
 
     async def keep(self, tenant_id: str, key: bytes, generation: str, entry: Entry) -> None:
         """Keep an entry, for as long as it can be right."""
-        packed = _packed(entry, generation)
-        seconds = entry.expires - entry.as_of
-        if seconds <= 0:
-            return
-        try:
-            await self._redis.run(
-                lambda redis: redis.set(self._entry_key(tenant_id, key), packed, px=round(seconds * 1000) + 1)
-            )
-        except RedisUnavailable:
-            pass  # it is only not kept
+        name, packed = self._entry_key(tenant_id, key), _packed(entry, generation)
+        milliseconds = round((entry.expires - entry.as_of) * 1000)
+        if milliseconds > 0:
+            with suppress(RedisUnavailable):
+                await self._redis.run(lambda redis: redis.set(name, packed, px=milliseconds))
 
     async def forget(self, tenant_id: str) -> bool:
         """Begin a new generation; where that cannot be done now, as soon as Redis is back."""

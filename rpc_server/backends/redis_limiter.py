@@ -1,11 +1,12 @@
 """Limits that are the same on all replicas; while Redis is out of use, each process counts for itself."""
 
 import secrets
+from contextlib import suppress
 
 from redis.asyncio import Redis
 
 from rpc_server.backends.memory_limiter import MemoryLimiter
-from rpc_server.backends.redis import RedisUnavailable, SharedRedis
+from rpc_server.backends.redis import Argument, RedisUnavailable, SharedRedis
 from rpc_server.calls.limits import Leave, ToolClass
 from rpc_server.contract.limit import WINDOW_SECONDS, Decision
 
@@ -24,7 +25,7 @@ class RedisLimiter:
     async def take(self, tenant_id: str, user_id: str, kind: ToolClass, limit: int) -> Decision:
         """Count one call, unless it is one too many."""
         key = self._redis.key("calls", tenant_id, user_id, kind)
-        arguments = [limit, round(WINDOW_SECONDS * _MICROSECONDS), secrets.token_bytes(8)]
+        arguments: list[Argument] = [limit, round(WINDOW_SECONDS * _MICROSECONDS), secrets.token_bytes(8)]
 
         async def count(redis: Redis) -> Decision:
             passes, passed, reset = map(int, await self._take(keys=[key], args=arguments, client=redis))
@@ -38,16 +39,14 @@ class RedisLimiter:
     async def enter(self, tenant_id: str, most: int, seconds: float) -> Leave | None:
         """Take one of the tenant's places."""
         key, place = self._redis.key("analyses", tenant_id), secrets.token_bytes(8)
-        arguments = [most, round(seconds * _MICROSECONDS), place]
+        arguments: list[Argument] = [most, round(seconds * _MICROSECONDS), place]
 
         async def take_place(redis: Redis) -> bool:
             return int(await self._enter(keys=[key], args=arguments, client=redis)) == 1
 
         async def leave() -> None:
-            try:
+            with suppress(RedisUnavailable):  # then the place is free when its time is over
                 await self._redis.run(lambda redis: redis.zrem(key, place))
-            except RedisUnavailable:
-                pass  # the place is free when its time is over
 
         try:
             return leave if await self._redis.run(take_place) else None

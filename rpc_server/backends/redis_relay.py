@@ -16,7 +16,7 @@ from typing import get_args
 import orjson
 from redis.asyncio import Redis
 
-from rpc_server.backends.redis import RedisUnavailable, SharedRedis
+from rpc_server.backends.redis import Argument, RedisUnavailable, SharedRedis
 from rpc_server.backends.redis_tail import Followed, Message, Tail
 from rpc_server.calls.relay import MemoryRelay, still_running
 from rpc_server.calls.streams import Event, Owner
@@ -122,8 +122,8 @@ class RedisRelay:
     async def _say(self, redis: Redis, run: _Run, event: Event | None) -> bool:
         """Say that a call runs, and what it reports; False where another call has its request id."""
         milliseconds = [round(seconds * 1000) for seconds in (self._known_seconds, _KEPT_SECONDS)]
-        said = (0, "", "", b"") if event is None else (event.id, event.stage, repr(event.progress), event.body)
-        arguments = [run.id, run.call, *milliseconds, _MOST_EVENTS, _MOST_CALLS, *said]
+        arguments: list[Argument] = [run.id, run.call, *milliseconds, _MOST_EVENTS, _MOST_CALLS]
+        arguments += [0, "", "", b""] if event is None else [event.id, event.stage, repr(event.progress), event.body]
         return int(await self._progress(keys=run.keys, args=arguments, client=redis)) == 1
 
     async def _live(self) -> None:
@@ -131,12 +131,15 @@ class RedisRelay:
         while True:
             await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)
             for (owner, request_id), run in list(self._runs.items()):
-                with suppress(RedisUnavailable):
-                    await self._redis.run(lambda redis, run=run: self._say(redis, run, run.last))  # type: ignore[misc]
-                    if run.last is not None:
-                        self._drop(owner, request_id, run)
-                if run.ended_at is not None and asyncio.get_running_loop().time() > run.ended_at + _KEPT_SECONDS:
-                    self._drop(owner, request_id, run)
+                await self._say_again(owner, request_id, run)
+
+    async def _say_again(self, owner: Owner, request_id: str, run: _Run) -> None:
+        with suppress(RedisUnavailable):
+            await self._redis.run(lambda redis: self._say(redis, run, run.last))
+            if run.last is not None:
+                self._drop(owner, request_id, run)
+        if run.ended_at is not None and asyncio.get_running_loop().time() > run.ended_at + _KEPT_SECONDS:
+            self._drop(owner, request_id, run)
 
     def _drop(self, owner: Owner, request_id: str, run: _Run) -> None:
         if self._runs.get((owner, request_id)) is run:

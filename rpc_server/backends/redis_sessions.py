@@ -4,8 +4,11 @@ While Redis is out of use, each process knows what it has itself ended, written 
 """
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from types import TracebackType
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -33,7 +36,13 @@ class RedisSessions:
         self._copying: set[asyncio.Task[None]] = set()
         self._followed: dict[str, tuple[Log, Followed]] = {}
 
-    async def close(self) -> None:
+    async def __aenter__(self) -> "RedisSessions":
+        """Have nothing to start."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Stop copying."""
         for task in self._copying:
             task.cancel()
@@ -52,9 +61,10 @@ class RedisSessions:
         if await self._local.has_ended(session):
             return True
         try:
-            return await self._redis.run(lambda redis: redis.exists(self._redis.key("ended", session.id))) == 1
+            exists: int = await self._redis.run(lambda redis: redis.exists(self._redis.key("ended", session.id)))
         except RedisUnavailable:
             return False
+        return exists == 1
 
     async def set_log_level(self, session: Session, level: str) -> None:
         """Remember from which level on a session wants log messages."""
@@ -66,10 +76,10 @@ class RedisSessions:
     async def log_level(self, session: Session) -> str | None:
         """Return from which level on a session wants log messages."""
         try:
-            level = await self._redis.run(lambda redis: redis.get(self._redis.key("level", session.id)))
+            level: Any = await self._redis.run(lambda redis: redis.get(self._redis.key("level", session.id)))
         except RedisUnavailable:
-            return await self._local.log_level(session)
-        return None if level is None else level.decode()
+            level = None
+        return await self._local.log_level(session) if level is None else level.decode()
 
     async def keep(self, session: Session, log: Log) -> str:
         """Let a stream be found again, here and elsewhere."""
@@ -88,7 +98,8 @@ class RedisSessions:
         if key in self._followed:
             return self._followed[key][0]
         with suppress(RedisUnavailable):
-            if len(self._followed) < _MOST_FOLLOWED and await self._redis.run(lambda redis: redis.exists(key)):
+            exists: int = await self._redis.run(lambda redis: redis.exists(key))
+            if exists and len(self._followed) < _MOST_FOLLOWED:
                 return self._follow(key)
         return None
 
@@ -96,20 +107,12 @@ class RedisSessions:
         """Write a log into Redis as it grows; while that is out of use, later."""
         async for number, message in log.read():
             is_last = log.ended is not None and number == log.forgotten + len(log.messages)
-            while True:
+            append = _appending(key, number, message, is_last=is_last)
+            while not log.ended_before(time.time() - _KEPT_SECONDS):
                 with suppress(RedisUnavailable):
-                    await self._redis.run(lambda redis: self._append(redis, key, number, message, is_last=is_last))
+                    await self._redis.run(append)
                     break
-                if log.ended_before(asyncio.get_running_loop().time()):
-                    return
                 await asyncio.sleep(_PAUSE_SECONDS)
-
-    async def _append(self, redis: Redis, key: str, number: int, message: bytes, *, is_last: bool) -> None:
-        async with redis.pipeline(transaction=False) as pipeline:
-            fields = {b"message": message, **({b"last": b""} if is_last else {})}
-            pipeline.xadd(key, fields, id=f"{number}-0", maxlen=_MOST_MESSAGES, approximate=False)  # type: ignore[arg-type]
-            pipeline.pexpire(key, round((_KEPT_SECONDS if is_last else _RUNNING_SECONDS) * 1000))
-            await pipeline.execute()
 
     def _follow(self, key: str) -> Log:
         log = Log()
@@ -136,3 +139,19 @@ class RedisSessions:
 
     def _stream_key(self, session: Session, name: str) -> str:
         return self._redis.key("messages", session.id, name)
+
+
+def _appending(key: str, number: int, message: bytes, *, is_last: bool) -> Callable[[Redis], Awaitable[None]]:
+    """Return what writes one message of a log; it may have been written by an attempt whose answer came too late."""
+    fields: dict[Any, Any] = {b"message": message, **({b"last": b""} if is_last else {})}
+    known_seconds = _KEPT_SECONDS if is_last else _RUNNING_SECONDS
+
+    async def append(redis: Redis) -> None:
+        async with redis.pipeline(transaction=False) as pipeline:
+            pipeline.xadd(key, fields, id=f"{number}-0", maxlen=_MOST_MESSAGES, approximate=False)
+            pipeline.pexpire(key, round(known_seconds * 1000))
+            added, _ = await pipeline.execute(raise_on_error=False)
+        if isinstance(added, Exception) and "equal or smaller" not in str(added):
+            raise added
+
+    return append

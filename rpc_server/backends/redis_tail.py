@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import structlog
 from redis.asyncio import Redis
@@ -98,13 +98,13 @@ class Tail:
                 await work(followed[start : start + _STREAMS_A_READ])
             except RedisUnavailable:
                 return
-            except Exception as error:  # noqa: BLE001 - one stream's trouble must not end the task
+            except Exception as error:  # one stream's trouble must not end the task
                 logger.exception("stream not read", error=type(error).__name__)
 
     async def _read(self, some: Sequence[Followed]) -> None:
-        after = {followed.key: followed.after for followed in some}
-        read = await self._redis.run(lambda redis: redis.xread(after, count=_MESSAGES_A_READ))
-        messages = dict(read)
+        after: dict[Any, Any] = {followed.key: followed.after for followed in some}
+        read: Any = await self._redis.run(lambda redis: redis.xread(after, count=_MESSAGES_A_READ))
+        messages: dict[bytes, list[Message]] = dict(read)
         for followed in some:
             if self._followed.get(followed.key) is not followed:  # left meanwhile
                 continue

@@ -11,8 +11,10 @@ from typing import Any, Protocol
 
 from rpc_server.calls.cache import Cache, NoCache
 from rpc_server.calls.layers import Layer, compose
+from rpc_server.calls.measures import BUDGET_REFUSALS, PROGRESS_DROPPED
 from rpc_server.calls.relay import MemoryRelay
 from rpc_server.calls.streams import CallStream, Event, Gauge, Owner, Relay
+from rpc_server.calls.telemetry import NO_METRICS, Metrics
 from rpc_server.calls.trail import AuditTrail, Writer
 from rpc_server.calls.writes import Writes
 from rpc_server.contract.caller import Caller
@@ -79,18 +81,22 @@ class Calls:
         cache: Cache | None = None,
         model: Model | None = None,
         secret: bytes | None = None,
+        metrics: Metrics = NO_METRICS,
     ) -> None:
         """*secret* keys the hashes under which scores are kept; without one, they are found by this process only."""
         self.tools = tools
-        self.trail = AuditTrail(crm)
+        self.trail = AuditTrail(crm, metrics)
         self._chain = compose(layers, self._invoke)
         self._crm = crm
         self._writes = Writes(crm, cache or NoCache())
         self._clock = clock
         self.relay = relay or MemoryRelay()
         self._model = model
+        self._metrics = metrics
         self._secret = secret or secrets.token_bytes(32)
         self._streaming: set[asyncio.Task[Outcome]] = set()
+        # Of the calls that do not stream, which have no task of their own.
+        self._limits: set[asyncio.Timeout] = set()
         self._shutting_down = False
 
     async def __aenter__(self) -> "Calls":
@@ -100,19 +106,19 @@ class Calls:
 
     async def __aexit__(self, *exception: object) -> None:
         """Let running changes end and the audit trail be written."""
-        await self.drain(0)
+        self.stop()
+        if self._streaming:
+            await asyncio.wait(self._streaming, timeout=_STOPPING_SECONDS)
         await self._writes.close()
         await self.trail.__aexit__(*exception)
 
-    async def drain(self, seconds: float) -> None:
-        """Let streaming calls end within *seconds*, then end the others with `shutting_down`."""
-        if self._streaming:
-            await asyncio.wait(self._streaming, timeout=seconds)
+    def stop(self) -> None:
+        """End what runs, and what would, with `shutting_down`; but a change goes on to its end."""
         self._shutting_down = True
         for call in self._streaming:
             call.cancel()
-        if self._streaming:
-            await asyncio.wait(self._streaming, timeout=_STOPPING_SECONDS)
+        for limit in self._limits:
+            limit.reschedule(0)
 
     def listed_for(self, caller: Caller) -> list[Tool]:
         """Return the tools that *caller* may call, in the catalogue's order."""
@@ -127,7 +133,7 @@ class Calls:
         """
         call = self._call(name, arguments, caller, request_id)
         if not call.tool.streams:
-            return await self._outcome(call)
+            return await self._until_stopped(call)
         async with self._running(call, aliases) as running:
             return running if isinstance(running, Outcome) else await running.outcome
 
@@ -158,8 +164,8 @@ class Calls:
         except ToolError as error:
             yield Outcome(call.tool, error=error)
             return
-        stream = CallStream(self.relay, owner, call.request_id)
-        stream.own_watcher = watcher = Gauge()
+        stream = CallStream(self.relay, owner, call.request_id, self._dropped)
+        stream.own_watcher = watcher = Gauge(self._dropped)
         task = asyncio.create_task(self._streamed(call, stream), name=f"{call.tool.name} {call.request_id}")
         self._streaming.add(task)
         task.add_done_callback(self._streaming.discard)
@@ -178,6 +184,7 @@ class Calls:
         call.model = self._model
         call.store = lambda: self._crm.transaction(call.caller.tenant_id, lambda: call.deadline)
         call.digest = lambda text: self._digest(call.caller.tenant_id, text)
+        call.over_budget = lambda budget: self._metrics.count(BUDGET_REFUSALS, budget)
         try:
             outcome = await self._outcome(call)
         except asyncio.CancelledError:
@@ -190,8 +197,27 @@ class Calls:
             await stream.failed(outcome.error)
         return outcome
 
+    def _dropped(self) -> None:
+        self._metrics.count(PROGRESS_DROPPED)
+
     def _digest(self, tenant_id: str, text: str) -> bytes:
         return hmac.digest(self._secret, f"{tenant_id}\0{text}".encode(errors="surrogatepass"), "sha256")
+
+    async def _until_stopped(self, call: Call) -> Outcome:
+        """Run the call to its end, or to the server's; once begun, a change is not ended."""
+        if self._shutting_down:
+            return Outcome(call.tool, error=ShuttingDown())
+        if call.tool.writes:
+            return await self._outcome(call)
+        try:
+            async with asyncio.timeout(None) as limit:
+                self._limits.add(limit)
+                try:
+                    return await self._outcome(call)
+                finally:
+                    self._limits.discard(limit)
+        except TimeoutError:
+            return Outcome(call.tool, error=ShuttingDown())
 
     async def _outcome(self, call: Call) -> Outcome:
         try:

@@ -26,7 +26,7 @@ class MeasuredModel:
         self, *, instructions: str, content: str, schema: dict[str, Any], most_tokens: int, until: float
     ) -> Generated:
         """Pass the request on; nothing of it, and nothing of the answer, is told but the tokens."""
-        told = {
+        told: dict[str, str | int] = {
             "gen_ai.operation.name": "generate_content",
             "gen_ai.provider.name": "gcp.vertex_ai",
             "gen_ai.request.model": self.name,

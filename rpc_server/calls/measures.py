@@ -13,14 +13,11 @@ from rpc_server.contract.model import ModelFailure
 # MCP's own buckets for mcp.server.operation.duration.
 _CALL_BUCKETS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 _STATEMENT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60)
-_WAIT_BUCKETS: Final = (0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10)
 
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _STATUSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx", "gone")
 
-CALLS = Metric(
-    "counter", "crm_mcp_calls_total", "Calls of tools, by how they ended.", {"tool": None, "outcome": None}
-)
+CALLS = Metric("counter", "crm_mcp_calls_total", "Calls of tools, by how they ended.", {"tool": None, "outcome": None})
 CALL_SECONDS = Metric(
     "histogram", "crm_mcp_call_duration_seconds", "How long calls took.", {"tool": None}, _CALL_BUCKETS
 )
@@ -36,36 +33,40 @@ SSE_WATCHERS = Metric(
     "gauge", "crm_mcp_sse_watchers", "Streams of Server-Sent Events that are open now.", {"route": None}
 )
 REFUSED_TOKENS = Metric(
-    "counter", "crm_mcp_refused_tokens_total", "Requests without a token that counts, by what was wrong.", {"fault": None}
+    "counter",
+    "crm_mcp_refused_tokens_total",
+    "Requests without a token that counts, by what was wrong.",
+    {"fault": None},
 )
 
 CACHE_LOOKUPS = Metric(
     "counter",
     "crm_mcp_cache_lookups_total",
-    "Looks into the cache of results; joined: waited for another call of the same.",
-    {"tool": None, "result": ("hit", "miss", "joined", "unavailable")},
+    "Answers of the tools whose answers are kept, by whether they were (hit) or had to be made (miss).",
+    {"tool": None, "result": ("hit", "miss")},
 )
 LIMIT_REFUSALS = Metric(
     "counter", "crm_mcp_limit_refusals_total", "Calls refused by a limit.", {"class": get_args(ToolClass)}
 )
 REDIS_UP = Metric("gauge", "crm_mcp_redis_up", "1 while Redis is used, 0 while the server does without it.")
 REDIS_FAILURES = Metric(
-    "counter",
-    "crm_mcp_redis_failures_total",
-    "Operations on Redis that failed or took too long.",
-    {"part": ("cache", "limits", "progress", "sessions")},
+    "counter", "crm_mcp_redis_failures_total", "Times that Redis failed or was too slow, and was put out of use."
 )
 
+POSTGRES_UP = Metric("gauge", "crm_mcp_postgres_up", "0 while PostgreSQL is known not to answer, else 1.")
 POOL_CONNECTIONS = Metric(
     "gauge", "crm_mcp_postgres_connections", "Connections to PostgreSQL.", {"state": ("idle", "in_use")}
 )
 POOL_SIZE = Metric("gauge", "crm_mcp_postgres_connections_max", "The most connections that this process opens.")
-POOL_WAITING = Metric("gauge", "crm_mcp_postgres_waiting", "Calls that wait for a connection now.")
+POOL_WAITING = Metric("gauge", "crm_mcp_postgres_waiting", "Those who wait for a connection now.")
+POOL_WAITS = Metric("counter", "crm_mcp_postgres_waits_total", "Times that no connection was free at once.")
 POOL_WAIT_SECONDS = Metric(
-    "histogram",
-    "crm_mcp_postgres_wait_seconds",
-    "How long calls waited for a connection, or until they were refused one.",
-    buckets=_WAIT_BUCKETS,
+    "counter", "crm_mcp_postgres_wait_seconds_total", "How long was waited for connections in all, in seconds."
+)
+POOL_REFUSALS = Metric(
+    "counter",
+    "crm_mcp_postgres_refusals_total",
+    "Times that nobody got a connection: none was free, or PostgreSQL down.",
 )
 STATEMENT_SECONDS = Metric(
     "histogram",
@@ -97,7 +98,9 @@ BUDGET_REFUSALS = Metric(
     {"budget": ("call", "day")},
 )
 
-BUILD_INFO = Metric("gauge", "crm_mcp_build_info", "Always 1; the labels say what runs.", {"version": None, "python": None})
+BUILD_INFO = Metric(
+    "gauge", "crm_mcp_build_info", "Always 1; the labels say what runs.", {"version": None, "python": None}
+)
 UPTIME = Metric("gauge", "crm_mcp_uptime_seconds", "Since when the server has been ready to serve, in seconds.")
 PROCESS_STARTED = Metric("gauge", "process_start_time_seconds", "When the process began, in seconds since 1970.")
 PROCESS_CPU = Metric("counter", "process_cpu_seconds_total", "Processor time used, in seconds.")

@@ -5,7 +5,9 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
+from rpc_server.calls.measures import PROGRESS_DROPPED
 from rpc_server.calls.streams import Event, Gauge, Owner
+from rpc_server.calls.telemetry import NO_METRICS, Metrics
 from rpc_server.contract.errors import Conflict, NotFound, RateLimited, ShuttingDown
 
 _RING_EVENTS = 32
@@ -43,7 +45,14 @@ class MemoryRelay:
     processes can be mirrored into it; they are watched like its own.
     """
 
-    def __init__(self, *, kept_seconds: float = 60.0, most_kept: int = 200, most_per_owner: int = 256) -> None:
+    def __init__(
+        self,
+        *,
+        kept_seconds: float = 60.0,
+        most_kept: int = 200,
+        most_per_owner: int = 256,
+        metrics: Metrics = NO_METRICS,
+    ) -> None:
         self._streams: dict[tuple[Owner, str], _Stream] = {}
         self._by_owner: defaultdict[Owner, set[str]] = defaultdict(set)
         self._ended: OrderedDict[tuple[Owner, str], float] = OrderedDict()
@@ -53,6 +62,7 @@ class MemoryRelay:
         self._most_kept = most_kept
         self._most_per_owner = most_per_owner
         self._closed = False
+        self._metrics = metrics
 
     async def open(self, owner: Owner, request_id: str, aliases: Sequence[str]) -> None:
         """Make the stream known, in the place of an ended one of the same id."""
@@ -111,7 +121,7 @@ class MemoryRelay:
         self._watching[owner] += 1
         try:
             stream = await self._found(owner, name, wait_seconds)
-            watcher = Gauge()
+            watcher = Gauge(lambda: self._metrics.count(PROGRESS_DROPPED))
             if not stream.is_live and stream.ring[-1].id <= after:
                 return
             for event in stream.ring:

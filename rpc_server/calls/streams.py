@@ -1,7 +1,7 @@
 """A call's progress: from the tool, which never waits, through a bounded queue to whoever watches."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -95,17 +95,23 @@ class Relay(Protocol):
 class Gauge(asyncio.Queue[Event]):
     """A bounded queue that takes an event at once; when it is full, the oldest goes."""
 
-    def __init__(self) -> None:
+    def __init__(self, dropped: Callable[[], None] = lambda: None) -> None:
+        """*dropped* is told of each event that whoever reads never gets."""
         super().__init__(_WAITING_EVENTS)
+        self._dropped = dropped
+        self._is_read = False
 
     def offer(self, event: Event) -> None:
         """Take *event*; the last one of a stream is never dropped, since nothing follows it."""
         if self.full():
             self.get_nowait()
+            if self._is_read:
+                self._dropped()
         self.put_nowait(event)
 
     async def events(self) -> AsyncIterator[Event]:
         """Yield events until the last one."""
+        self._is_read = True
         while True:
             event = await self.get()
             yield event
@@ -116,11 +122,11 @@ class Gauge(asyncio.Queue[Event]):
 class CallStream:
     """One call's stream: fed by the tool and by the server, drained into the relay by a task of its own."""
 
-    def __init__(self, relay: Relay, owner: Owner, request_id: str) -> None:
+    def __init__(self, relay: Relay, owner: Owner, request_id: str, dropped: Callable[[], None] = lambda: None) -> None:
         self._relay = relay
         self._owner = owner
         self._request_id = request_id
-        self._queue = Gauge()
+        self._queue = Gauge(dropped)
         self._number = 0
         self._reached = -_STEP
         self.own_watcher: Gauge | None = None

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import orjson
 import structlog
 
+from rpc_server.calls.measures import AUDIT_LOST
+from rpc_server.calls.telemetry import NO_METRICS, Metrics
 from rpc_server.contract.errors import DependencyUnavailable
 from rpc_server.contract.query import TransactionLost, WritableDatabase, query
 from rpc_server.contract.tool import Call
@@ -72,8 +74,9 @@ def without_text(state: Any) -> Any:
 class AuditTrail:
     """Writes entries that belong to no change: refusals. Bounded, and never in a caller's way."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, metrics: Metrics = NO_METRICS) -> None:
         self._writer = writer
+        self._metrics = metrics
         self._waiting: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(_MAX_WAITING)
         self._task: asyncio.Task[None] | None = None
 
@@ -82,7 +85,13 @@ class AuditTrail:
         try:
             self._waiting.put_nowait((tenant_id, noted))
         except asyncio.QueueFull:
+            self._metrics.count(AUDIT_LOST)
             logger.error("audit entry not kept", tenant=tenant_id, entry=noted)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many entries wait."""
+        return self._waiting.qsize()
 
     async def __aenter__(self) -> "AuditTrail":
         """Start writing."""
@@ -110,6 +119,7 @@ class AuditTrail:
             try:
                 await self._write(tenant_id, noted)
             except Exception as error:  # noqa: BLE001 - one entry's failure must not end the trail
+                self._metrics.count(AUDIT_LOST)
                 logger.error("audit entry not kept", tenant=tenant_id, entry=noted, error=type(error).__name__)
             finally:
                 self._waiting.task_done()

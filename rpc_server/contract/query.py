@@ -45,6 +45,11 @@ def query(name: str, folder: Path = SQL_FOLDER) -> Query:
     return Query(name, text, tuple(parameter for _, parameter in declared))
 
 
+def query_names(folder: Path = SQL_FOLDER) -> list[str]:
+    """Return the names of all queries; a migration's file begins with its number."""
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("[a-z]*.sql"))
+
+
 class Database(Protocol):
     """The CRM as one tenant sees it, in one snapshot that lasts as long as the call."""
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from rpc_server.contract.arguments import Arguments
 from rpc_server.contract.caller import Caller
@@ -29,6 +29,10 @@ def _no_store(*_: Any) -> Any:
     raise RuntimeError("only a tool that streams keeps something beside the CRM")
 
 
+def _uncounted(*_: Any) -> None:
+    pass
+
+
 @dataclass(slots=True)
 class Call:
     """One call of a tool, whoever asked for it and however it came in.
@@ -37,6 +41,7 @@ class Call:
     *note* has an entry written to a tenant's audit trail, soon. A tool that streams also has
     *progress*, *model* (None where none is configured), and *store*: a short transaction for what
     the server itself keeps beside the CRM, such as scores. *digest* makes a keyed hash of a text.
+    *over_budget* counts a request that was not sent to the model, by whose budget of tokens was spent.
     *limit* is what the caller's limit said of it; *age_seconds* how old an answer from the cache is.
     """
 
@@ -53,6 +58,7 @@ class Call:
     model: Model | None = None
     store: Callable[[], AbstractAsyncContextManager[WritableDatabase]] = _no_store
     digest: Callable[[str], bytes] = _no_store
+    over_budget: Callable[[Literal["call", "day"]], None] = _uncounted
     limit: Decision | None = None
     age_seconds: float | None = None
 

@@ -45,6 +45,7 @@ _REFUSALS = {
     413: ("payload_too_large", "The request's body is too large."),
     415: ("unsupported_encoding", "Send the body as it is, or with Content-Encoding gzip or deflate."),
     431: ("header_too_large", "The address or a header is too long."),
+    503: ("too_many_connections", "The server has as many connections as it takes. Try again in a moment."),
 }
 
 

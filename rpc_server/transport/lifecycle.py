@@ -16,6 +16,7 @@ logger = structlog.get_logger("lifecycle")
 
 # Once told to stop, whatever still runs has this long to say so to its client.
 _FAREWELL_SECONDS = 5.0
+_LOOK_SECONDS = 0.02
 
 
 class Stage(IntEnum):
@@ -28,7 +29,7 @@ class Stage(IntEnum):
 
 
 class Lifecycle:
-    """How far the server is, and how many requests are under way.
+    """How far the server is, and which requests are under way.
 
     *at_drain* is called when no new calls come any more, *at_stop* when those that run have had
     *drain_seconds*. For *grace_seconds* before that the server is not ready and serves all the same,
@@ -48,14 +49,17 @@ class Lifecycle:
         self._drain_seconds = drain_seconds
         self._at_drain = at_drain
         self._at_stop = at_stop
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._running: set[web.Request] = set()
 
     @property
     def is_ready(self) -> bool:
         """Tell whether the server may be sent calls."""
         return self.stage is Stage.SERVING
+
+    @property
+    def waited_for(self) -> int:
+        """Return how many requests are under way whose clients are there."""
+        return sum(request.transport is not None for request in self._running)
 
     async def leave(self) -> None:
         """Be not ready for the time of grace."""
@@ -70,9 +74,9 @@ class Lifecycle:
             return
         self.stage = Stage.DRAINING
         self._at_drain()
-        logger.info("draining", requests=self._running)
+        logger.info("draining", requests=self.waited_for)
         if not await self._ended(self._drain_seconds):
-            logger.warning("stopping what still runs", requests=self._running)
+            logger.warning("stopping what still runs", requests=self.waited_for)
         self.stage = Stage.STOPPING
         self._at_stop()
         await self._ended(_FAREWELL_SECONDS)
@@ -82,14 +86,11 @@ class Lifecycle:
         """Refuse new calls while the server drains; those that run can still be watched and called off."""
         if self.stage >= Stage.DRAINING and _begins_something(request):
             return tool_error_response(ShuttingDown(), request[REQUEST_ID])
-        self._running += 1
-        self._idle.clear()
+        self._running.add(request)
         try:
             return await handler(request)
         finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
+            self._running.discard(request)
 
     async def part(self, request: web.Request, response: web.StreamResponse) -> None:
         """Have the client close its connection after this answer, once the server is not ready any more."""
@@ -98,9 +99,11 @@ class Lifecycle:
             response.force_close()
 
     async def _ended(self, seconds: float) -> bool:
+        """Wait until nobody waits for an answer any more; who has gone away does not count."""
         try:
             async with asyncio.timeout(seconds):
-                await self._idle.wait()
+                while self.waited_for:
+                    await asyncio.sleep(_LOOK_SECONDS)
         except TimeoutError:
             return False
         return True

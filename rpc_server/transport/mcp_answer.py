@@ -9,6 +9,7 @@ import orjson
 from rpc_server.backends.session_memory import Log
 from rpc_server.calls.call import Calls, Outcome, Running
 from rpc_server.calls.streams import Event
+from rpc_server.calls.tracing import WIRE, Remote, Wire
 from rpc_server.contract.caller import Caller
 from rpc_server.contract.client import CLIENT, LogLevel
 from rpc_server.contract.errors import PermissionDenied, ProtocolError, ToolError, UnknownTool
@@ -139,7 +140,9 @@ class Answering:
 
     async def _call(self, asked: Asked) -> Answer:
         name, arguments = tool_call(asked.params)
-        CLIENT.set(_Listener(asked))  # of this request's own task, and of what it starts
+        # Of this request's own task, and of what it starts.
+        CLIENT.set(_Listener(asked))
+        WIRE.set(Wire(str(asked.id), asked.version.name, Remote.of(asked.params.get("_meta", {}))))
         try:
             outcome = await self._outcome(asked, name, arguments)
         except UnknownTool as unknown:

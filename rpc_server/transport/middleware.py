@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 from rpc_server.backends.claims import TokenRefused
 from rpc_server.backends.jwks import KeysUnavailable
 from rpc_server.backends.verifier import Verifier
+from rpc_server.calls.log_context import logged_with
 from rpc_server.contract.caller import Caller
 from rpc_server.transport.answers import error_response, refusal
 from rpc_server.transport.refusals import Refusals
@@ -20,7 +21,7 @@ SERVER_NAME = "crm-mcp"  # aiohttp would name itself and Python, with their vers
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 METADATA_PATHS = frozenset({METADATA_PATH, f"{METADATA_PATH}/mcp"})
-PUBLIC_PATHS = frozenset({"/health", "/ready"}) | METADATA_PATHS
+PUBLIC_PATHS = frozenset({"/health", "/ready", "/metrics"}) | METADATA_PATHS
 
 
 @web.middleware
@@ -29,7 +30,8 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
     given = request.headers.get("X-Request-Id", "")
     chosen = given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
     request[REQUEST_ID] = chosen
-    response = await handler(request)
+    with logged_with(request_id=chosen):
+        response = await handler(request)
     if not response.prepared:
         response.headers["X-Request-Id"] = chosen
         response.headers[hdrs.SERVER] = SERVER_NAME

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from rpc_server.calls.call import Calls, Outcome
 from rpc_server.calls.dispatch import Dispatcher, Method, MethodError
+from rpc_server.calls.tracing import WIRE, Remote, Wire
 from rpc_server.contract.caller import Caller
 from rpc_server.contract.errors import PermissionDenied, UnknownTool
 from rpc_server.contract.limit import Decision
@@ -64,6 +65,7 @@ def methods(calls: Calls) -> Mapping[str, Method]:
             raise MethodError(INVALID_PARAMS, "name must be the name of a tool; tools/list has them.")
         try:
             aliases = [alias for alias in (context.alias, progress_token(_meta)) if alias]
+            WIRE.set(Wire(context.alias, remote=Remote.of(_meta) if isinstance(_meta, dict) else None))
             outcome = await calls.run(name, arguments, context.body.caller, context.request_id, aliases)
         except UnknownTool as unknown:
             raise MethodError(INVALID_PARAMS, unknown.message, unknown.details) from None

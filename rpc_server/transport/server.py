@@ -8,6 +8,7 @@ from aiohttp import web
 from rpc_server.settings import Settings
 from rpc_server.transport.body import SETTINGS
 from rpc_server.transport.connection import Connection, Turned
+from rpc_server.transport.expectations import without_odd_expectations
 from rpc_server.transport.lifecycle import LIFECYCLE
 
 # What has not ended by itself, nor when it was told to, is cut off after this.
@@ -40,7 +41,7 @@ class Runner(web.AppRunner):
         return _Server(
             self.app[SETTINGS],
             plain.request_handler,
-            request_factory=plain.request_factory,
+            request_factory=without_odd_expectations(plain.request_factory),
             handler_cancellation=plain.handler_cancellation,
             **plain._kwargs,  # noqa: SLF001 - aiohttp has no other way to choose the connection's class
         )

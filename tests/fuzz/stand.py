@@ -12,6 +12,7 @@ from rpc_server.protocol.versions import VERSIONS
 from tests.fuzz.inputs import SESSION_VERSIONS
 
 TENANT = "demo"
+_USER = "fuzzer"
 
 _IDS = """
     select (select min(id::text) from public.agents where tenant_id = $1 and type = 'human') as agent,
@@ -28,13 +29,17 @@ async def known_ids(owner: "asyncpg.Connection[asyncpg.Record]") -> dict[str, st
     return dict(await owner.fetchrow(_IDS, TENANT) or {})
 
 
-def held(secret: str) -> dict[str, str]:
-    """Return what $NAMES in a request stand for, at a server with that secret."""
-    tokens, user = Tokens(secret), "fuzzer"
-    seal = SessionSeal(secret.encode(), 86400, time.time)
-    caller = Caller(TENANT, user, frozenset({"*"}))
+def tokens(secret: str) -> dict[str, str]:
+    """Return what $TOKEN and $WEAK stand for, at a server with that secret: one that may all, one that may little."""
+    sign = Tokens(secret).sign
     return {
-        "$TOKEN": tokens.sign(TENANT, user, ["*"], timedelta(days=1)),
-        "$WEAK": tokens.sign(TENANT, user, ["pipelines.view"], timedelta(days=1)),
-        **{f"$S{n}": seal.begin(VERSIONS[version], caller).id for n, version in enumerate(SESSION_VERSIONS)},
+        "$TOKEN": sign(TENANT, _USER, ["*"], timedelta(days=1)),
+        "$WEAK": sign(TENANT, _USER, ["pipelines.view"], timedelta(days=1)),
     }
+
+
+def sessions(secret: str) -> dict[str, str]:
+    """Return what $S0 and its like stand for: a new session of each version that has them."""
+    seal = SessionSeal(secret.encode(), 86400, time.time)
+    caller = Caller(TENANT, _USER, frozenset({"*"}))
+    return {f"$S{n}": seal.begin(VERSIONS[version], caller).id for n, version in enumerate(SESSION_VERSIONS)}

@@ -34,7 +34,7 @@ from tests.database import cloned, prepare, running_postgres
 from tests.fuzz.inprocess import Hung, exchange
 from tests.fuzz.inputs import mutated, raw_request, seeds
 from tests.fuzz.oracle import complaint
-from tests.fuzz.stand import TENANT, held, known_ids
+from tests.fuzz.stand import TENANT, known_ids, sessions, tokens
 
 _SECRET = "fuzzing needs no secret of its own, but 32 bytes"
 # A busy machine is slow; what is stuck is stuck for ever.
@@ -56,6 +56,10 @@ class Findings:
         if method in ("error", "critical"):
             self.faults.append(_place_of(event.get("exc_info")) or str(event.get("event")))
         raise structlog.DropEvent
+
+    def unheard(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Take what nobody caught, from the event loop: it is a fault."""
+        self.faults.append(_place_of(context.get("exception")) or str(context.get("message")))
 
     def note(self, data: bytes, fault: str) -> None:
         """Write a fault down, if its like is not known."""
@@ -85,9 +89,10 @@ def _resident_megabytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
 
 
-def fuzz(loop: asyncio.AbstractEventLoop, runner: Runner, stands_for: dict[str, str], findings: Findings) -> None:
+def fuzz(loop: asyncio.AbstractEventLoop, runner: Runner, findings: Findings) -> None:
     """Hand over to atheris, which ends the process when it is done."""
     executions, begun = 0, time.monotonic()
+    stands_for = tokens(_SECRET) | sessions(_SECRET)
 
     def one(data: bytes) -> None:
         nonlocal executions
@@ -98,6 +103,8 @@ def fuzz(loop: asyncio.AbstractEventLoop, runner: Runner, stands_for: dict[str, 
         except Hung:
             findings.note(data, f"no end within {_HANG_SECONDS:.0f} s")
             return
+        if data.startswith(b"DELETE"):  # which may have ended one
+            stands_for.update(sessions(_SECRET))
         said = complaint(answer)
         for fault in [*findings.faults, *([said] if said and not findings.faults else [])]:
             findings.note(data, fault)
@@ -122,6 +129,7 @@ def main(folder: Path, scratch: Path) -> None:
     asyncio.set_event_loop(loop)
     findings = Findings(folder / "findings")
     structlog.configure(processors=[findings.log])
+    loop.set_exception_handler(findings.unheard)
     with running_postgres(scratch, None) as admin_url:
         cluster = loop.run_until_complete(prepare(admin_url))
         # atheris ends the process itself, and with it the database: nothing below need be taken down.
@@ -130,7 +138,7 @@ def main(folder: Path, scratch: Path) -> None:
         ids = loop.run_until_complete(_filled(cluster.owner_url(name)))
         for number, seed in enumerate(seeds(ids)):
             (folder / "corpus" / f"seed-{number:03}").write_bytes(seed)
-        fuzz(loop, loop.run_until_complete(_running(cluster.server_url(name))), held(_SECRET), findings)
+        fuzz(loop, loop.run_until_complete(_running(cluster.server_url(name))), findings)
 
 
 async def _filled(owner_url: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from tests.database import Cluster
 from tests.fuzz.inprocess import exchange
 from tests.fuzz.inputs import raw_request, seeds
 from tests.fuzz.oracle import complaint
-from tests.fuzz.stand import held, known_ids
+from tests.fuzz.stand import known_ids, sessions, tokens
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -30,7 +30,7 @@ async def test_seeds_are_answered_and_nothing_is_complained_of(demo_url: str, cl
     runner = Runner(make_app(settings), access_log=None)
     await runner.setup()
     try:
-        stands_for = held(SECRET)
+        stands_for = tokens(SECRET) | sessions(SECRET)
         answers = [await exchange(runner, raw_request(seed, stands_for), seconds=60) for seed in seeds(ids)]
     finally:
         await runner.cleanup()

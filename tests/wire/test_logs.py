@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from rpc_server.calls.log_context import with_context
 from tests.wire.client import Client, request
 from tests.wire.conftest import Serving
 from tests.wire.probes import Probes
@@ -22,7 +23,7 @@ def of(lines: list[Any], event: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("way", [Client.execute, Client.call])
 async def test_a_call_is_one_line_of_who_what_how_and_how_long(client: Client, way: Any) -> None:
-    with capture_logs() as lines:
+    with capture_logs(processors=[with_context]) as lines:
         answer = await way(client, "find_contacts", LOOKING, headers={"X-Request-Id": "abc-1"})
 
     (line,) = lines
@@ -59,7 +60,7 @@ async def test_an_error_is_one_line_with_its_code(
 
 async def test_each_member_of_a_batch_is_a_line_under_the_request_id_and_its_place(client: Client) -> None:
     params = ({"name": "list_agents"}, {"name": "list_pipelines"}, {"name": "list_agents"})
-    with capture_logs() as lines:
+    with capture_logs(processors=[with_context]) as lines:
         answer = await client.rpc([request("tools/call", param, id=n) for n, param in enumerate(params)])
 
     assert sorted(line["tool"] for line in lines) == ["list_agents", "list_agents", "list_pipelines"]

@@ -27,6 +27,7 @@ class TokenBudget:
     async def reserve(self, tokens: int) -> bool:
         """Take *tokens* from both budgets, or from neither where one of them has not so many left."""
         if self.spent + tokens > self._of_call:
+            self._call.over_budget("call")
             return False
         # Before anything is awaited: other requests of this call ask at the same time.
         self.spent += tokens
@@ -37,6 +38,7 @@ class TokenBudget:
             raise
         if not reserved:
             self.spent -= tokens
+            self._call.over_budget("day")
         return reserved
 
     async def settle(self, db: WritableDatabase, *, reserved: int, spent: int) -> None:

@@ -1,12 +1,13 @@
-"""How many calls, how they ended, how long they took."""
+"""How many calls, how they ended, how long they took; and what the layers within have done to them."""
 
 import asyncio
 from time import perf_counter
 
 from rpc_server.calls.layers import Layer, Next
-from rpc_server.calls.measures import CALL_SECONDS, CALLS, CALLS_IN_FLIGHT
+from rpc_server.calls.limits import class_of
+from rpc_server.calls.measures import CACHE_LOOKUPS, CALL_SECONDS, CALLS, CALLS_IN_FLIGHT, LIMIT_REFUSALS
 from rpc_server.calls.telemetry import Metrics
-from rpc_server.contract.errors import ToolError
+from rpc_server.contract.errors import RateLimited, ToolError
 from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Call
 
@@ -20,7 +21,13 @@ def measuring(metrics: Metrics) -> Layer:
         try:
             result = await proceed(call)
             outcome = "ok"
+            if call.tool.cache_seconds:
+                metrics.count(CACHE_LOOKUPS, tool, "miss" if call.age_seconds is None else "hit")
             return result
+        except RateLimited as error:
+            outcome = error.code
+            metrics.count(LIMIT_REFUSALS, class_of(call.tool))
+            raise
         except ToolError as error:
             outcome = error.code
             raise

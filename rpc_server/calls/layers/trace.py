@@ -15,18 +15,21 @@ def tracing(traces: Traces) -> Layer:
 
     async def trace(proceed: Next, call: Call) -> Result:
         wire = WIRE.get() or _NO_WIRE
-        with traces.span(f"tools/call {call.tool.name}", _told(call, wire), kind="server", remote=wire.remote) as span:
-            with logged_with(trace_id=span.trace_id):
-                try:
-                    return await proceed(call)
-                except ProtocolError as error:
-                    span.set("rpc.response.status_code", str(error.rpc_code))
-                    span.failed(str(error.rpc_code))
-                    raise
-                except ToolError as error:
-                    span.set("crm_mcp.outcome", error.code)
-                    span.failed("tool_error")
-                    raise
+        name = f"tools/call {call.tool.name}"
+        with (
+            traces.span(name, _told(call, wire), kind="server", remote=wire.remote) as span,
+            logged_with(trace_id=span.trace_id),
+        ):
+            try:
+                return await proceed(call)
+            except ProtocolError as error:
+                span.set("rpc.response.status_code", str(error.rpc_code))
+                span.failed(str(error.rpc_code))
+                raise
+            except ToolError as error:
+                span.set("crm_mcp.outcome", error.code)
+                span.failed("tool_error")
+                raise
 
     return trace
 
