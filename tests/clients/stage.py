@@ -119,6 +119,8 @@ async def _server(port: int, database_url: str, public_url: str, log: Path) -> A
         "PUBLIC_URL": public_url,
         "ALLOWED_HOSTS": INNER_HOST,
         "LOG_FORMAT": "json",
+        # Replicas without Redis must not remember answers, each for itself.
+        "CACHE": "off",
         **_SECRETS,
     }
     with log.open("wb") as output:

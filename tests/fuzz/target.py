@@ -158,6 +158,11 @@ async def _running(database_url: str) -> Runner:
         # What never comes is not waited for: it would be most of the time.
         body_seconds=0.5,
         progress_wait_seconds=0,
+        # What is refused or remembered does not get far.
+        rate_limit_read=0,
+        rate_limit_write=0,
+        rate_limit_analysis=0,
+        cache="off",
     )
     runner = Runner(make_app(settings, tools=CATALOG), access_log=None)
     await runner.setup()
