@@ -6,6 +6,7 @@ from rpc_server.commands import audit, tenant
 from rpc_server.commands.demo import demo
 from rpc_server.commands.migrate import migrate
 from rpc_server.commands.serve import serve
+from rpc_server.commands.smoke import smoke
 from rpc_server.commands.token import token
 from rpc_server.commands.tools import tools
 
@@ -16,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (serve, migrate, demo, token, tools):
+for command in (serve, migrate, demo, token, tools, smoke):
     app.command()(command)
 app.add_typer(tenant.commands, name="tenant")
 app.add_typer(audit.commands, name="audit")

@@ -253,7 +253,7 @@ class Settings(BaseSettings):
     metrics_dir: Path | None = Field(
         None,
         description="A folder that only the server can write to, the same for its processes on one machine: /metrics "
-        "of each then shows all of them. Unset: its own process only.",
+        "of each then shows all of them. WORKERS have one anyway.",
     )
     otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_address)] | None = Field(
         None,

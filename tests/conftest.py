@@ -13,11 +13,13 @@ import pytest
 from aiohttp import ClientSession, web
 from pydantic import SecretStr
 
+from handlers import CATALOG
 from rpc_server.app import LAYERS, make_app
 from rpc_server.backends.postgres import Postgres
 from rpc_server.backends.tokens import Tokens
 from rpc_server.calls.call import Calls
 from rpc_server.contract.caller import Caller
+from rpc_server.contract.tool import Catalog
 from rpc_server.settings import Settings
 from rpc_server.transport.server import Runner
 from tests.database import Cluster, cloned, prepare, running_postgres, tear_down
@@ -27,6 +29,14 @@ hypothesis.settings.register_profile("patient", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("patient")
 
 SECRET = "a secret for tests only, of more than 32 bytes"
+
+# Tests call more often than users may; those of the limits set them themselves.
+UNLIMITED: dict[str, Any] = {
+    "rate_limit_read": 0,
+    "rate_limit_write": 0,
+    "rate_limit_analysis": 0,
+    "analysis_concurrency": 0,
+}
 
 
 @pytest.fixture(scope="session")
@@ -59,8 +69,6 @@ class Crm:
         user: str = "tester",
     ) -> dict[str, Any]:
         """Return the structured result of a call; its error is raised."""
-        from handlers import CATALOG
-
         caller = Caller(tenant, user, frozenset(permissions))
         async with Calls(CATALOG, LAYERS, self.postgres, lambda: now or self.now) as calls:
             outcome = await calls.run(name, arguments, caller, "test")
@@ -128,19 +136,21 @@ StartServer = Callable[..., Awaitable[Server]]
 
 @pytest.fixture
 async def start_server(crm: Crm) -> AsyncIterator[StartServer]:
-    """Start servers on the test's database; keyword arguments are settings."""
+    """Start servers on the test's database; keyword arguments are settings, or the tools."""
     runners: list[Runner] = []
     sessions: list[ClientSession] = []
 
-    async def start(**changed: Any) -> Server:
+    async def start(tools: Catalog = CATALOG, **changed: Any) -> Server:
         values: dict[str, Any] = {
             "database_url": SecretStr(crm.server_url),
             "jwt_secret": SecretStr(SECRET),
             "log_level": "error",
+            "cache": "off",  # tests change the database behind the server's back
+            **UNLIMITED,
             **changed,
         }
         settings = Settings(**values)
-        runner = Runner(make_app(settings, clock=lambda: crm.now), keepalive_timeout=60)
+        runner = Runner(make_app(settings, tools=tools, clock=lambda: crm.now), keepalive_timeout=60)
         await runner.setup()
         runners.append(runner)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -9,9 +9,10 @@ import asyncio
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 # More scrapes than these in a second get the text of the last of them: anybody may ask.
 MOST_A_SECOND = 10
@@ -77,7 +78,7 @@ class Exposition:
         """Begin to answer the other processes."""
         if self._place is not None:
             self._place.socket.unlink(missing_ok=True)  # of a process that died in this place
-            self._server = await asyncio.start_unix_server(self._answer, self._place.socket)
+            self._server = await asyncio.start_unix_server(self._answer, str(self._place.socket))
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -110,11 +111,21 @@ class Exposition:
         writer.close()
 
 
+@contextmanager
+def shared_folder(given: Path | None) -> Iterator[Path]:
+    """Give the folder of processes that one starts: *given*, else a temporary one."""
+    if given is not None:
+        yield given
+        return
+    with TemporaryDirectory(prefix="crm-mcp-metrics-") as made:
+        yield Path(made)
+
+
 async def _ask(socket: Path) -> bytes:
     """Return what another process says; nothing where it is dead or does not answer in time."""
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(_ANSWER_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(socket)
+            reader, writer = await asyncio.open_unix_connection(str(socket))
             try:
                 return await reader.readexactly(_MOST_BYTES)
             except asyncio.IncompleteReadError as whole:

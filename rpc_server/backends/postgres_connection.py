@@ -28,6 +28,8 @@ UNREACHABLE = (
 _IDLE_SECONDS, _BETWEEN_SECONDS, _PROBES = 10, 5, 3
 _UNANSWERED_MILLISECONDS = 15_000
 _KEPT_STATEMENTS = 100
+# A pooler knows each of these, and the name, and sets them again when it changes the backend.
+_SESSION = {"timezone": "UTC", "standard_conforming_strings": "on"}
 
 if TYPE_CHECKING:  # the driver's classes are generic for type checkers only
     _DriverConnection = asyncpg.Connection[asyncpg.Record]
@@ -62,8 +64,12 @@ class Connector:
         self._notices = pooler == "auto"
         self.is_pooled = pooler == "transaction"
 
-    async def connect(self, *_: Any, **options: Any) -> _DriverConnection:
-        """Open a connection; *options* are the driver's. Raises one of UNREACHABLE, or TimeoutError."""
+    async def connect(self, *_: Any, name: str = "crm-mcp", **options: Any) -> _DriverConnection:
+        """Open a connection that PostgreSQL knows by *name*; *options* are the driver's.
+
+        Raises one of UNREACHABLE, or TimeoutError.
+        """
+        options["server_settings"] = {**_SESSION, "application_name": name}
         connection = await self._open(options)
         if self._notices and not self.is_pooled and not await _is_direct(connection):
             logger.info("a pooler stands before postgres: statements are not kept prepared")
@@ -92,12 +98,6 @@ class Connector:
             **{**options, "connection_class": Connection},
             timeout=self._seconds / len(self._urls),
             statement_cache_size=0 if self.is_pooled else _KEPT_STATEMENTS,
-            # Each of these a pooler knows, and sets again when it changes the backend.
-            server_settings={
-                "application_name": "crm-mcp",
-                "timezone": "UTC",
-                "standard_conforming_strings": "on",
-            },
         )
         await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
         return connection

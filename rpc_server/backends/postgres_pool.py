@@ -202,7 +202,7 @@ class PostgresPool:
     async def _probe(self) -> None:
         """Ask PostgreSQL on a connection of its own; the one of a caller says nothing of a new one."""
         try:
-            connection = await self._connector.connect()
+            connection = await self._connector.connect(name="crm-mcp probe")
         except asyncpg.TooManyConnectionsError:
             self._is_full = True  # and it answers
             return

@@ -1,7 +1,9 @@
 """Limits that are the same on all replicas; while Redis is out of use, each process counts for itself."""
 
+import asyncio
 import secrets
 from contextlib import suppress
+from types import TracebackType
 
 from redis.asyncio import Redis
 
@@ -21,6 +23,18 @@ class RedisLimiter:
         self._fallback = fallback
         self._take = redis.script("take")
         self._enter = redis.script("enter")
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "RedisLimiter":
+        """Have nothing to start."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give back what is being given back."""
+        if self._leaving:
+            await asyncio.wait(self._leaving)
 
     async def take(self, tenant_id: str, user_id: str, kind: ToolClass, limit: int) -> Decision:
         """Count one call, unless it is one too many."""
@@ -44,9 +58,15 @@ class RedisLimiter:
         async def take_place(redis: Redis) -> bool:
             return int(await self._enter(keys=[key], args=arguments, client=redis)) == 1
 
-        async def leave() -> None:
+        async def give_back() -> None:
             with suppress(RedisUnavailable):  # then the place is free when its time is over
                 await self._redis.run(lambda redis: redis.zrem(key, place))
+
+        async def leave() -> None:
+            leaving = asyncio.create_task(give_back())
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+            await asyncio.shield(leaving)  # whoever calls a call off does so more than once
 
         try:
             return leave if await self._redis.run(take_place) else None

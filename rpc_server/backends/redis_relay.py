@@ -191,12 +191,17 @@ class _Mirror:
         self._local.unmirror(self._owner)
 
     async def _take_calls(self, messages: Sequence[Message]) -> None:
-        for _, fields in messages:
-            call = orjson.loads(fields[b"call"])
-            if not call["run"].startswith(self._process) and call["run"] not in self._copied:
-                self._copy(call["run"], call["request_id"], call["aliases"])
+        """Copy the latest call of each request id; this process's own are in the local relay already."""
+        calls = [orjson.loads(fields[b"call"]) for _, fields in messages]
+        for call in {call["request_id"]: call for call in calls}.values():
+            copied = self._copied.get(call["request_id"])
+            key = events_key(self._redis, self._owner, call["run"])
+            if copied is None or copied.key != key:
+                self._leave(call["request_id"])
+                if not call["run"].startswith(self._process):
+                    self._copy(key, call["request_id"], call["aliases"])
 
-    def _copy(self, run: str, request_id: str, aliases: list[str]) -> None:
+    def _copy(self, key: str, request_id: str, aliases: list[str]) -> None:
         known = False
 
         async def take(messages: Sequence[Message]) -> None:
@@ -208,16 +213,18 @@ class _Mirror:
             for event in events:
                 await self._local.publish(self._owner, request_id, event, is_mirrored=True)
             if not messages or (events and events[-1].is_last):  # kept no more, or over
-                self._leave(run)
+                self._leave(request_id)
 
         async def gone() -> None:
             await self._local.break_off(self._owner, request_id)
-            self._leave(run)
+            self._leave(request_id)
 
-        self._copied[run] = self._tail.follow(events_key(self._redis, self._owner, run), take, gone)
+        self._copied[request_id] = self._tail.follow(key, take, gone)
 
-    def _leave(self, run: str) -> None:
-        self._tail.leave(self._copied.pop(run))
+    def _leave(self, request_id: str) -> None:
+        copied = self._copied.pop(request_id, None)
+        if copied is not None:
+            self._tail.leave(copied)
 
 
 def calls_key(redis: SharedRedis, owner: Owner) -> str:

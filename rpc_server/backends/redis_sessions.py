@@ -95,13 +95,11 @@ class RedisSessions:
         if found is not None:
             return found
         key = self._stream_key(session, stream)
-        if key in self._followed:
-            return self._followed[key][0]
         with suppress(RedisUnavailable):
             exists: int = await self._redis.run(lambda redis: redis.exists(key))
-            if exists and len(self._followed) < _MOST_FOLLOWED:
-                return self._follow(key)
-        return None
+            if exists and key not in self._followed and len(self._followed) < _MOST_FOLLOWED:
+                self._follow(key)
+        return self._followed[key][0] if key in self._followed else None
 
     async def _copy(self, key: str, log: Log) -> None:
         """Write a log into Redis as it grows; while that is out of use, later."""
@@ -114,13 +112,15 @@ class RedisSessions:
                     break
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    def _follow(self, key: str) -> Log:
+    def _follow(self, key: str) -> None:
         log = Log()
 
         async def take(messages: Sequence[Message]) -> None:
             for id, fields in messages:
-                if not log.messages:
-                    log.forgotten = int(id.partition(b"-")[0]) - 1
+                before = int(id.partition(b"-")[0]) - 1
+                if before != log.forgotten + len(log.messages):  # some are missing, so what was before them goes too
+                    log.messages.clear()
+                    log.forgotten = before
                 if b"last" in fields:
                     log.end(fields[b"message"])
                     leave()
@@ -135,7 +135,6 @@ class RedisSessions:
             self._tail.leave(self._followed.pop(key)[1])
 
         self._followed[key] = log, self._tail.follow(key, take, gone)
-        return log
 
     def _stream_key(self, session: Session, name: str) -> str:
         return self._redis.key("messages", session.id, name)

@@ -74,7 +74,7 @@ class Tail:
 
     def leave(self, followed: Followed) -> None:
         """Follow it no more."""
-        if self._followed.get(followed.key) is followed:
+        if self._follows(followed):
             del self._followed[followed.key]
 
     async def _read_on(self) -> None:
@@ -106,7 +106,7 @@ class Tail:
         read: Any = await self._redis.run(lambda redis: redis.xread(after, count=_MESSAGES_A_READ))
         messages: dict[bytes, list[Message]] = dict(read)
         for followed in some:
-            if self._followed.get(followed.key) is not followed:  # left meanwhile
+            if not self._follows(followed):  # left meanwhile
                 continue
             new = messages.get(followed.key.encode(), [])
             if new:
@@ -123,5 +123,8 @@ class Tail:
                 return await pipeline.execute()
 
         for followed, exists in zip(some, await self._redis.run(count), strict=True):
-            if not exists:
+            if not exists and self._follows(followed):
                 await followed.gone()
+
+    def _follows(self, followed: Followed) -> bool:
+        return self._followed.get(followed.key) is followed

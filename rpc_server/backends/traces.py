@@ -8,7 +8,7 @@ import asyncio
 import importlib.util
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -60,7 +60,8 @@ class OtelTraces:
 
         def close() -> None:
             self._provider.shutdown()
-            loop.call_soon_threadsafe(sent.set)
+            with suppress(RuntimeError):  # too late: the loop has closed
+                loop.call_soon_threadsafe(sent.set)
 
         threading.Thread(target=close, name="last traces", daemon=True).start()
         try:

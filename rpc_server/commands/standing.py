@@ -39,7 +39,8 @@ async def warnings_about_login(url: str) -> list[str]:
     A PostgreSQL that does not answer now is only warned of: the server waits for it and heals by itself.
     """
     try:
-        connection = await asyncpg.connect(url, timeout=5)
+        # Nothing prepared: behind a pooler the next statement may meet another backend.
+        connection = await asyncpg.connect(url, timeout=5, statement_cache_size=0)
     except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
         return [f"PostgreSQL cannot be reached yet ({str(error) or 'no answer'}); calls are refused until it can."]
     try:

@@ -49,7 +49,7 @@ class Lifecycle:
         self._drain_seconds = drain_seconds
         self._at_drain = at_drain
         self._at_stop = at_stop
-        self._running: set[web.Request] = set()
+        self._running: dict[int, web.Request] = {}  # a request has no hash
 
     @property
     def is_ready(self) -> bool:
@@ -59,7 +59,7 @@ class Lifecycle:
     @property
     def waited_for(self) -> int:
         """Return how many requests are under way whose clients are there."""
-        return sum(request.transport is not None for request in self._running)
+        return sum(request.transport is not None for request in self._running.values())
 
     async def leave(self) -> None:
         """Be not ready for the time of grace."""
@@ -86,11 +86,11 @@ class Lifecycle:
         """Refuse new calls while the server drains; those that run can still be watched and called off."""
         if self.stage >= Stage.DRAINING and _begins_something(request):
             return tool_error_response(ShuttingDown(), request[REQUEST_ID])
-        self._running.add(request)
+        self._running[id(request)] = request
         try:
             return await handler(request)
         finally:
-            self._running.discard(request)
+            del self._running[id(request)]
 
     async def part(self, request: web.Request, response: web.StreamResponse) -> None:
         """Have the client close its connection after this answer, once the server is not ready any more."""
@@ -102,7 +102,7 @@ class Lifecycle:
         """Wait until nobody waits for an answer any more; who has gone away does not count."""
         try:
             async with asyncio.timeout(seconds):
-                while self.waited_for:
+                while self.waited_for:  # noqa: ASYNC110 - a client that goes away sets no event
                     await asyncio.sleep(_LOOK_SECONDS)
         except TimeoutError:
             return False

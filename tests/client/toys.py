@@ -16,7 +16,7 @@ from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Call, catalog, tool
 from rpc_server.settings import Settings
 from rpc_server.transport.server import Runner
-from tests.conftest import SECRET, Server
+from tests.conftest import SECRET, UNLIMITED, Server
 
 
 class Agents(Arguments):
@@ -88,7 +88,10 @@ async def serving_toys(database_url: str, **changed: Any) -> AsyncIterator[Serve
     """Start a server that has these tools."""
     GATES.clear()
     settings = Settings(
-        database_url=SecretStr(database_url), jwt_secret=SecretStr(SECRET), log_level="error", **changed
+        database_url=SecretStr(database_url),
+        jwt_secret=SecretStr(SECRET),
+        log_level="error",
+        **{**UNLIMITED, **changed},
     )
     runner = Runner(make_app(settings, tools=TOYS), access_log=None)
     await runner.setup()

@@ -15,10 +15,10 @@ DRIVERS = Path(__file__).with_name("drivers")
 
 def program(environment: Environment, driver: str) -> list[str]:
     """Return how to run a driver in an environment, which is made if it is not there."""
-    folder = _made(environment)
+    folder = made(environment)
     if driver.endswith(".mjs"):
         return [found_node(), str(_beside_its_packages(folder, driver))]
-    python = sys.executable if environment.is_node else str(_python(folder))
+    python = sys.executable if environment.is_node else str(python_of(folder))
     return [python, str(DRIVERS / driver)]
 
 
@@ -30,7 +30,7 @@ def variables(environment: Environment) -> dict[str, str]:
     return kept
 
 
-def _made(environment: Environment) -> Path:
+def made(environment: Environment) -> Path:
     """Return an environment's folder; a note in it says what was installed, once all of it was."""
     folder = CACHE / environment.name
     note, wanted = folder / "installed.txt", "\n".join(environment.packages)
@@ -48,10 +48,11 @@ def _made(environment: Environment) -> Path:
 def _install_python(folder: Path, packages: tuple[str, ...]) -> None:
     uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", _python(folder), *packages], check=True)
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", python_of(folder), *packages], check=True)
 
 
-def _python(folder: Path) -> Path:
+def python_of(folder: Path) -> Path:
+    """Return the Python of an environment."""
     return folder / "bin" / "python"
 
 

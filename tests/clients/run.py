@@ -47,11 +47,11 @@ async def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         async with staged(Path(folder)) as stage:
             print(_row("client", "version", "route", [*STEPS, "requests"]), flush=True)
-            runs = []
+            runs: list[Run] = []
             for client in chosen:
-                for route in ROUTES:
-                    runs.append(await _played(client, programs[client], route, stage))
-                    print(_row_of(runs[-1]), flush=True)
+                for run in await asyncio.gather(*(_played(client, programs[client], route, stage) for route in ROUTES)):
+                    runs.append(run)
+                    print(_row_of(run), flush=True)
             complaints = stage.complaints()
     print(f"\n{len(runs)} runs in {time.perf_counter() - begun:.0f} s.")
     for run in runs:

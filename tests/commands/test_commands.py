@@ -47,6 +47,7 @@ NEEDS = {
     ("audit", "show"): ["DATABASE_OWNER_URL", "DATABASE_URL", "serve --dev"],
     ("token",): ["JWT_SECRET", "serve --dev"],
     ("tools",): [],
+    ("smoke",): ["JWT_SECRET", "serve --dev"],
 }
 
 

@@ -189,7 +189,12 @@ INFO = ServerInfo(name="conformance", title="Conformance", version="1.0.0", logs
 def make_test_app() -> web.Application:
     """Return the server; no database is there, and none of the tools asks for one."""
     settings = Settings(
-        database_url=SecretStr("postgresql://nobody@127.0.0.1:1/none"), jwt_secret=SecretStr(SECRET), log_level="error"
+        database_url=SecretStr("postgresql://nobody@127.0.0.1:1/none"),
+        jwt_secret=SecretStr(SECRET),
+        log_level="error",
+        rate_limit_read=0,
+        rate_limit_analysis=0,
+        analysis_concurrency=0,
     )
     app = make_app(settings, tools=TOOLS, info=INFO)
     token = Tokens(SECRET).sign("conformance", "suite", ["*"], timedelta(hours=1))

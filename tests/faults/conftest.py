@@ -107,6 +107,8 @@ async def servers(crm: Crm, proxy: Proxy, nursery: Nursery, tmp_path: Path) -> A
         "JWT_SECRET": SECRET,
         "PORT": "0",
         "LOG_LEVEL": "error",
+        "RATE_LIMIT_READ": "0",
+        "RATE_LIMIT_WRITE": "0",
     }
     async with running_servers(nursery, tmp_path, environment) as servers:
         yield servers

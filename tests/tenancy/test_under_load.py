@@ -182,6 +182,7 @@ async def assert_healthy(crm: Crm, pool: Postgres, send: Send) -> None:
     assert {"idle"} >= set(states) and len(states) <= CONNECTIONS
     assert pool._pool.get_size() == pool._pool.get_idle_size()
     assert set() == pool._closing
+    assert await pool._watch.ask()  # a lost connection has it look whether PostgreSQL is there
     assert {asyncio.current_task()} == asyncio.all_tasks()
     async with asyncio.timeout(5):
         again = await crowd(send, 2 * CONNECTIONS, seed=5, patience=lambda rng: None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rpc_server.app import LAYERS
+from rpc_server.app import LAYERS, layers
 from rpc_server.calls.layers import Layer, Next, compose
 from rpc_server.calls.layers.audit import audit
 from rpc_server.calls.layers.deadline import deadline
@@ -44,7 +44,19 @@ async def heard(call: Call) -> Result:
 
 
 def test_the_layers_stand_in_this_order() -> None:
-    assert (log, audit, deadline, permit, validate) == LAYERS
+    limit, cache, metrics, trace = (noting(name, []) for name in ("limit", "cache", "metrics", "trace"))
+
+    assert layers(limit, cache, metrics=metrics, trace=trace) == (
+        trace,
+        metrics,
+        log,
+        limit,
+        audit,
+        deadline,
+        permit,
+        validate,
+        cache,
+    )
 
 
 async def test_the_first_layer_is_the_outermost() -> None:

@@ -19,7 +19,7 @@ from rpc_server.commands.demo import load
 from rpc_server.contract.tool import Catalog
 from rpc_server.settings import Settings
 from rpc_server.transport.server import Runner
-from tests.conftest import SECRET, Server
+from tests.conftest import SECRET, UNLIMITED, Server
 from tests.database import Cluster, cloned
 from tests.wire.client import Client
 
@@ -64,7 +64,7 @@ def serving(demo_url: str) -> Serving:
 
     @asynccontextmanager
     async def start(*, tools: Catalog = CATALOG, **changed: Any) -> AsyncIterator[Client]:
-        values = {"database_url": SecretStr(demo_url), "jwt_secret": SecretStr(SECRET), **changed}
+        values = {"database_url": SecretStr(demo_url), "jwt_secret": SecretStr(SECRET), **UNLIMITED, **changed}
         runner = Runner(make_app(Settings(**values), tools=tools, clock=lambda: NOW), access_log=None)
         await runner.setup()
         try:

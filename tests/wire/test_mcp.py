@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handlers import CATALOG
+from rpc_server.protocol.tool_shapes import CACHE_META
 from tests.wire.client import Client
 from tests.wire.conftest import Serving
 from tests.wire.mcp import EVERY, LEGACY, META, MODERN, McpClient
@@ -74,7 +75,8 @@ async def test_versions_with_sessions_see_nothing_of_that(legacy: McpClient) -> 
     results = [(await legacy.ask("tools/list")).result, (await legacy.call("list_pipelines")).result]
 
     for result in results:
-        assert not {"resultType", "ttlMs", "cacheScope", "_meta"} & set(result)
+        assert not {"resultType", "ttlMs", "cacheScope"} & set(result)
+        assert set(result.get("_meta", {})) <= {CACHE_META}
 
 
 async def test_only_tools_are_offered_and_only_tools_are_there(client: Client) -> None:

@@ -22,7 +22,7 @@ from rpc_server.protocol.server_info import ServerInfo
 from rpc_server.settings import Settings
 from rpc_server.transport import mcp_delivery
 from rpc_server.transport.server import Runner
-from tests.conftest import SECRET, Server
+from tests.conftest import SECRET, UNLIMITED, Server
 from tests.wire.mcp import EVERY, LEGACY, META, MODERN, McpClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -112,7 +112,10 @@ class Stage:
 async def playing(stage: Stage) -> AsyncIterator[Server]:
     """A server of these tools, without a database."""
     settings = Settings(
-        database_url=SecretStr("postgresql://nobody@127.0.0.1:1/none"), jwt_secret=SecretStr(SECRET), log_level="error"
+        database_url=SecretStr("postgresql://nobody@127.0.0.1:1/none"),
+        jwt_secret=SecretStr(SECRET),
+        log_level="error",
+        **UNLIMITED,
     )
     runner = Runner(make_app(settings, tools=stage.tools, info=LOGGING), access_log=None)
     await runner.setup()

@@ -52,7 +52,7 @@ async def test_a_tool_is_executed(client: Client) -> None:
     answer = await client.execute("get_leads_count", {"period": "all"})
 
     assert answer.status == 200
-    assert set(answer.json) == {"tool_name", "result", "timestamp"}
+    assert set(answer.json) == {"tool_name", "result", "cache", "timestamp"}
     assert answer.json["tool_name"] == "get_leads_count"
     assert answer.json["result"]["total_leads"] == 60
     assert abs(datetime.now(UTC) - datetime.fromisoformat(answer.json["timestamp"])).total_seconds() < 60

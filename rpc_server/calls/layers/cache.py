@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from rpc_server.calls.cache import Cache, Entry, KeptResult
@@ -15,7 +16,18 @@ from rpc_server.contract.tool import Call
 _MOST_BYTES = 512 * 1024
 
 # None: whoever went ahead was called off or ran out of time, and somebody else has to go.
-_Flight: TypeAlias = "asyncio.Future[KeptResult | None]"
+_Flight: TypeAlias = "asyncio.Future[Entry | None]"
+
+
+@dataclass(slots=True)
+class _Askers:
+    """Those who ask the same at the same time, and what was or is got for them, by generation.
+
+    An answer stays here as long as anybody asks: who looked before it was kept comes for it afterwards.
+    """
+
+    number: int = 0
+    flights: dict[str, _Flight] = field(default_factory=dict)
 
 
 class Caching:
@@ -25,49 +37,57 @@ class Caching:
         """*version* is the server's: what another version has answered is not found."""
         self._cache = cache
         self._version = version
-        self._flights: dict[tuple[bytes, str], _Flight] = {}
+        self._askers: dict[bytes, _Askers] = {}
 
     async def __call__(self, proceed: Next, call: Call) -> Result:
         """Answer from the cache, or with the answer that somebody is already waiting for, or go on."""
         if not call.tool.cache_seconds:
             return await proceed(call)
         key = self._key(call)
+        askers = self._askers.setdefault(key, _Askers())
+        askers.number += 1
+        try:
+            return await self._answered(proceed, call, key, askers.flights)
+        finally:
+            askers.number -= 1
+            if not askers.number:
+                del self._askers[key]
+
+    async def _answered(self, proceed: Next, call: Call, key: bytes, flights: dict[str, _Flight]) -> Result:
         looked = await self._cache.look_up(call.caller.tenant_id, key)
-        entry, now = looked.entry, call.now.timestamp()
-        if entry is not None and now < entry.expires:
-            call.age_seconds = max(0.0, now - entry.as_of)
-            return KeptResult.of(entry.body, entry.words)
+        if looked.entry is not None and _holds(looked.entry, call):
+            return _from_before(looked.entry, call)
         if looked.generation is None:
             return await proceed(call)
-        while flight := self._flights.get((key, looked.generation)):
-            if (shared := await asyncio.shield(flight)) is not None:
-                call.age_seconds = 0.0
-                return shared
-        return await self._go_ahead(proceed, call, key, looked.generation)
+        while flight := flights.get(looked.generation):
+            entry = await asyncio.shield(flight)
+            if entry is not None and _holds(entry, call):
+                return _from_before(entry, call)
+            if flights.get(looked.generation) is flight:
+                del flights[looked.generation]
+        return await self._go_ahead(proceed, call, key, looked.generation, flights)
 
-    async def _go_ahead(self, proceed: Next, call: Call, key: bytes, generation: str) -> Result:
-        """Get the answer for all who ask for it meanwhile; where it fails, it fails for all of them."""
+    async def _go_ahead(
+        self, proceed: Next, call: Call, key: bytes, generation: str, flights: dict[str, _Flight]
+    ) -> Result:
+        """Get the answer for all who wait for it; where it fails, it fails for all of them."""
         flight: _Flight = asyncio.get_running_loop().create_future()
-        self._flights[key, generation] = flight
+        flights[generation] = flight
         try:
             result = await proceed(call)
-            kept = KeptResult.of(result.as_json(), result.text())
-            if len(kept.body) + len(kept.words) <= _MOST_BYTES:
-                entry = Entry(kept.body, kept.words, call.now.timestamp(), _expires(call, result))
+            entry = Entry(result.as_json(), result.text(), call.now.timestamp(), _expires(call, result))
+            if len(entry.body) + len(entry.words) <= _MOST_BYTES:
                 await self._cache.keep(call.caller.tenant_id, key, generation, entry)
-        except DeadlineExceeded:  # the others have more time left
-            raise
-        except Exception as error:
-            flight.set_exception(error)
-            flight.exception()  # looked at, also where nobody else waits
-            raise
-        else:
-            flight.set_result(kept)
-            return kept
-        finally:
-            del self._flights[key, generation]
-            if not flight.done():
+        except BaseException as error:
+            del flights[generation]
+            if isinstance(error, DeadlineExceeded) or not isinstance(error, Exception):
                 flight.set_result(None)
+            else:
+                flight.set_exception(error)
+                flight.exception()  # looked at, also where nobody waits
+            raise
+        flight.set_result(entry)
+        return KeptResult.of(entry.body, entry.words)
 
     def _key(self, call: Call) -> bytes:
         """Return what the answer depends on, besides the tenant's data and the time."""
@@ -76,6 +96,15 @@ class Caching:
         # By way of JSON, so that no two lists of texts look alike.
         parts = json.dumps([self._version, caller.tenant_id, call.tool.name, sorted(caller.permissions)])
         return hashlib.sha256(parts.encode() + b"\n" + call.arguments.model_dump_json().encode()).digest()
+
+
+def _holds(entry: Entry, call: Call) -> bool:
+    return call.now.timestamp() < entry.expires
+
+
+def _from_before(entry: Entry, call: Call) -> Result:
+    call.age_seconds = max(0.0, call.now.timestamp() - entry.as_of)
+    return KeptResult.of(entry.body, entry.words)
 
 
 def _expires(call: Call, result: Result) -> float:
