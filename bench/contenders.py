@@ -19,7 +19,7 @@ from tests.conformance.run import found_node
 
 PEERS = Path(__file__).with_name("peers")
 STATEMENT = PEERS / "leads_count.sql"
-_SECRETS = {
+SECRETS = {
     "JWT_SECRET": "signs the tokens of those who are measured",
     "SESSION_SECRET": "seals the sessions of those who are measured",
 }
@@ -142,7 +142,7 @@ def as_moments(question: Question) -> dict[str, Any]:
 
 
 def _tokens() -> list[str]:
-    tokens = Tokens(_SECRETS["JWT_SECRET"])
+    tokens = Tokens(SECRETS["JWT_SECRET"])
     permissions = ["analytics.view", "contacts.view", "members.view", "pipelines.view"]
     return [tokens.sign(TENANT, f"user-{number}", permissions, timedelta(hours=24)) for number in range(_USERS)]
 
@@ -159,7 +159,7 @@ def ours(stand: Stand, name: str, **environment: str) -> Server:
     """Return our server as in production, logging to a file."""
     settings = {
         **_inherited(),
-        **_SECRETS,
+        **SECRETS,
         "DATABASE_URL": stand.url,
         "LOG_FORMAT": "json",
         "RATE_LIMIT_READ": "100000",

@@ -191,7 +191,7 @@ def make_app(
 
     async def postgres_pool(app: web.Application) -> AsyncIterator[None]:
         told = traces or nullcontext()  # to the last
-        async with told, exposition, vertex or nullcontext(), postgres, shared, calls, verifier:
+        async with told, vertex or nullcontext(), postgres, shared, calls, verifier, exposition:
             yield
 
     lifecycle = Lifecycle(

@@ -104,11 +104,14 @@ class Exposition:
         return merged((self._render(), *others))
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, TimeoutError):
+        try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 writer.write(self._render())
                 await writer.drain()
-        writer.close()
+        except (OSError, TimeoutError):
+            writer.transport.abort()
+        finally:
+            writer.close()
 
 
 @contextmanager

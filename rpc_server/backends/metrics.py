@@ -9,7 +9,7 @@ import math
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from itertools import accumulate, chain, product
+from itertools import accumulate, chain, product, repeat
 from typing import Any, Final, TypeAlias
 
 from aioprometheus.collectors import Counter, Gauge, Histogram, Registry
@@ -107,11 +107,9 @@ class Metrics:
         return self._observed[metric].setdefault(self._closed(metric, labels), [0] * (len(metric.buckets) + 2))
 
     def _closed(self, metric: Metric, labels: Labels) -> Labels:
-        """Return *labels* with "other" in the place of what is not declared."""
-        allowed = self._allowed[metric]
-        return tuple(value if value in values else OTHER for value, values in zip(labels, allowed, strict=False)) + (
-            OTHER,
-        ) * (len(allowed) - len(labels))
+        """Return *labels* with "other" in the place of what is not declared, or not there."""
+        given = zip(self._allowed[metric], chain(labels, repeat(OTHER)), strict=False)
+        return tuple(value if value in allowed else OTHER for allowed, value in given)
 
 
 def _safe(values: Iterable[str]) -> list[str]:

@@ -51,6 +51,7 @@ class PostgresPool:
         self._size = size
         self._acquire_seconds = acquire_seconds
         self._pooler = pooler
+        self._rollback_seconds = min(acquire_seconds, _ROLLBACK_SECONDS)
         self._closing: set[asyncio.Future[None]] = set()
         # Which pool a connection belongs to: one that was given up has been replaced.
         self._lent: dict[asyncpg.pool.PoolConnectionProxy[asyncpg.Record], asyncpg.Pool[asyncpg.Record]] = {}
@@ -187,7 +188,7 @@ class PostgresPool:
             if self._watch.is_down:
                 self.drop(connection)
             elif statement and not is_lost(connection):
-                await connection.execute(statement, timeout=_ROLLBACK_SECONDS)
+                await connection.execute(statement, timeout=self._rollback_seconds)
         except Exception as error:  # noqa: BLE001 - whatever it was, this connection is not to be used again
             logger.warning("connection dropped", error=type(error).__name__)
             self.drop(connection)
@@ -195,7 +196,7 @@ class PostgresPool:
             try:
                 # Lost at this very moment, it may go back by itself first, and the pool would complain.
                 with suppress(asyncpg.InternalClientError):
-                    await self._lent.pop(connection).release(connection, timeout=_ROLLBACK_SECONDS)
+                    await self._lent.pop(connection).release(connection, timeout=self._rollback_seconds)
             finally:
                 self._slots.release()
 

@@ -8,14 +8,15 @@ frozen, full, read-only or something else altogether, and costs one call a momen
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import TypeAlias, TypeVar
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
@@ -34,6 +35,9 @@ _SHORTEST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
 _STEADY_SECONDS = 30.0
 _PROBE_MILLISECONDS = 10_000
+# A timer that is so late shows a process that is too busy to look at answers; but not for ever.
+_BUSY_SECONDS = 0.02
+_MOST_TIMES = 8
 
 logger = structlog.get_logger("redis")
 
@@ -47,6 +51,30 @@ class RedisUnavailable(Exception):
     """Redis is out of use, or has just been found to be; whoever asked goes on without it."""
 
 
+@asynccontextmanager
+async def _patience(seconds: float) -> AsyncIterator[None]:
+    """Raise TimeoutError after *seconds*, of which those do not count in which this process was busy with other things.
+
+    A timer that comes late says that nobody has looked at the answers meanwhile.
+    """
+    loop = asyncio.get_running_loop()
+
+    def judge(due: float, times: int) -> None:
+        nonlocal timer
+        now = loop.time()
+        if now - due > _BUSY_SECONDS and times < _MOST_TIMES:
+            timer = loop.call_at(now + seconds, judge, now + seconds, times + 1)
+        else:
+            limit.reschedule(now)
+
+    async with asyncio.timeout(None) as limit:
+        timer = loop.call_at(loop.time() + seconds, judge, loop.time() + seconds, 1)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
 class SharedRedis:
     """A client for all: bounded in connections and in time.
 
@@ -56,12 +84,11 @@ class SharedRedis:
     def __init__(self, url: str, *, prefix: str = "crm-mcp", timeout_seconds: float = 0.25) -> None:
         """Raise ValueError where *url* is none of Redis."""
         try:
-            pool = BlockingConnectionPool.from_url(
+            pool = ConnectionPool.from_url(
                 url,
-                max_connections=_CONNECTIONS,
-                timeout=None,  # `run` bounds the wait too
-                socket_timeout=None,
-                socket_connect_timeout=timeout_seconds,
+                max_connections=_CONNECTIONS + 1,  # one is the probe's
+                socket_timeout=None,  # what bounds the time stands in `run`
+                socket_connect_timeout=None,
                 retry=Retry(NoBackoff(), 0),
                 protocol=2,  # spares a greeting, and everything speaks it
                 driver_info=None,
@@ -73,6 +100,7 @@ class SharedRedis:
         self._client = Redis(connection_pool=pool)
         self._prefix = prefix
         self._timeout = timeout_seconds
+        self._places = asyncio.Semaphore(_CONNECTIONS)
         self._probe_script = self.script("probe")
         self._probing: asyncio.Task[None] | None = None
         self._down_since = self._up_since = 0.0
@@ -103,13 +131,16 @@ class SharedRedis:
         """Return what *work* makes of the client's answers; whatever goes wrong in it is a RedisUnavailable."""
         if not self.in_use:
             raise RedisUnavailable
-        try:
-            with self.traces.span(_named(work), _SAID, kind="client"):
-                async with asyncio.timeout(self._timeout):
-                    return await work(self._client)
-        except Exception as error:
-            self._put_out_of_use(error)
-            raise RedisUnavailable from error
+        async with self._places:
+            if not self.in_use:  # found out while we waited
+                raise RedisUnavailable
+            try:
+                with self.traces.span(_named(work), _SAID, kind="client"):
+                    async with _patience(self._timeout):
+                        return await work(self._client)
+            except Exception as error:
+                self._put_out_of_use(error)
+                raise RedisUnavailable from error
 
     async def check(self) -> bool:
         """Tell whether Redis takes writes right now."""
@@ -149,11 +180,9 @@ class SharedRedis:
         while True:
             await asyncio.sleep(self._pause)
             try:
-                async with asyncio.timeout(self._timeout):
-                    await self._probe(self._client)
-                for prepare in self.before_use:
-                    async with asyncio.timeout(self._timeout):
-                        await prepare(self._client)
+                for work in (self._probe, *self.before_use):
+                    async with _patience(self._timeout):
+                        await work(self._client)
             except Exception as error:  # noqa: BLE001 - whatever it is, Redis is not fit for use
                 logger.debug("redis stays out of use", error=type(error).__name__)
                 continue

@@ -4,13 +4,14 @@ import asyncio
 import hmac
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from rpc_server.calls.cache import Cache, NoCache
 from rpc_server.calls.layers import Layer, compose
+from rpc_server.calls.layers.log import log
 from rpc_server.calls.measures import BUDGET_REFUSALS, PROGRESS_DROPPED
 from rpc_server.calls.relay import MemoryRelay
 from rpc_server.calls.streams import CallStream, Event, Gauge, Owner, Relay
@@ -87,6 +88,7 @@ class Calls:
         self.tools = tools
         self.trail = AuditTrail(crm, metrics)
         self._chain = compose(layers, self._invoke)
+        self._telling = layers[: layers.index(log) + 1] if log in layers else ()
         self._crm = crm
         self._writes = Writes(crm, cache or NoCache())
         self._clock = clock
@@ -162,7 +164,7 @@ class Calls:
                 raise ShuttingDown
             await self.relay.open(owner, call.request_id, aliases)
         except ToolError as error:
-            yield Outcome(call.tool, error=error)
+            yield await self._refused(call, error)
             return
         stream = CallStream(self.relay, owner, call.request_id, self._dropped)
         stream.own_watcher = watcher = Gauge(self._dropped)
@@ -225,6 +227,16 @@ class Calls:
         except ToolError as error:
             return Outcome(call.tool, error=error, limit=call.limit)
         return Outcome(call.tool, result=result, limit=call.limit, age_seconds=call.age_seconds)
+
+    async def _refused(self, call: Call, error: ToolError) -> Outcome:
+        """Have a call that never began told of like any other: by log, and by what stands outside it."""
+
+        async def refuse(call: Call) -> Result:
+            raise error
+
+        with suppress(ToolError):
+            await compose(self._telling, refuse)(call)
+        return Outcome(call.tool, error=error)
 
     async def _invoke(self, call: Call) -> Result:
         if isinstance(call.progress, CallStream):

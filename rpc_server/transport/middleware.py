@@ -12,7 +12,8 @@ from rpc_server.backends.jwks import KeysUnavailable
 from rpc_server.backends.verifier import Verifier
 from rpc_server.calls.log_context import logged_with
 from rpc_server.contract.caller import Caller
-from rpc_server.transport.answers import error_response, refusal
+from rpc_server.protocol.mcp_message import error_message
+from rpc_server.transport.answers import error_response, json_response, refusal
 from rpc_server.transport.refusals import Refusals
 
 REQUEST_ID = web.RequestKey("request_id", str)
@@ -93,7 +94,7 @@ def _bearer(request: web.Request) -> str:
 
 
 def _unauthorized(sentence: str, request: web.Request) -> web.Response:
-    response = error_response(401, "unauthenticated", sentence, request[REQUEST_ID])
+    response = _refused(401, "unauthenticated", sentence, request)
     known = hdrs.AUTHORIZATION in request.headers
     # RFC 6750: no error code where the request bore no token at all.
     response.headers[hdrs.WWW_AUTHENTICATE] = (
@@ -105,6 +106,13 @@ def _unauthorized(sentence: str, request: web.Request) -> web.Response:
 
 
 def _undecided(unavailable: KeysUnavailable, request: web.Request) -> web.Response:
-    response = error_response(503, "dependency_unavailable", str(unavailable), request[REQUEST_ID])
+    response = _refused(503, "dependency_unavailable", str(unavailable), request)
     response.headers[hdrs.RETRY_AFTER] = str(unavailable.retry_after)
     return response
+
+
+def _refused(status: int, code: str, sentence: str, request: web.Request) -> web.Response:
+    """Return a refusal in the shape that the address speaks: clients of MCP show only errors of JSON-RPC."""
+    if request.path != "/mcp":
+        return error_response(status, code, sentence, request[REQUEST_ID])
+    return json_response(error_message(None, status, sentence, {"code": code}), status)

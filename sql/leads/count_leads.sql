@@ -9,6 +9,7 @@
 -- One row. Ranges of contacts_tenant_created_idx; the decision of each lead in them by
 -- qualifications_current_idx. Two scans of the view, because one over both periods could
 -- not be bounded where they are far apart.
+-- Not coalesce: a security barrier takes it for a leak, and the plan for any parameters would scan beneath it.
 select current.total_leads,
        current.qualified_leads,
        current.unqualified_leads,
@@ -20,8 +21,8 @@ select current.total_leads,
                count(*) filter (where c.status = 'undecided') as undecided_leads
           from mcp.contacts c
          where c.is_lead
-           and c.created_at >= coalesce($1::timestamptz, '-infinity')
-           and c.created_at < coalesce($2::timestamptz, 'infinity')) as current,
+           and c.created_at >= case when $1::timestamptz is null then '-infinity' else $1 end
+           and c.created_at < case when $2::timestamptz is null then 'infinity' else $2 end) as current,
        (select count(*) filter (where $5 = 'all' or c.status = $5) as total_leads
           from mcp.contacts c
          where c.is_lead

@@ -1,7 +1,9 @@
 """The pool, when PostgreSQL is silent, full, slow or gone: nobody hangs, nothing is lost of the pool, and it heals."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -11,14 +13,20 @@ from rpc_server.contract.errors import DeadlineExceeded, DependencyUnavailable
 from rpc_server.contract.query import Query
 from tests.conftest import Crm
 from tests.faults.valve import Valve
+from tests.faults.waiting import until
 
 SIZE = 3
-PATIENCE = 0.4
+PATIENCE = 0.3
 # More than any refusal may take, and far less than a hang.
 SOON = 20 * PATIENCE
 
 NOTHING = Query("nothing", "-- Nothing.\nselect 1 as one", ())
 SLEEP = Query("sleep", "-- Not soon.\nselect pg_sleep(60)", ())
+ASLEEP = """
+    select count(*)
+      from pg_stat_activity
+     where datname = current_database() and state = 'active' and query like '%pg_sleep(60)'
+"""
 
 
 def at(url: str, *ports: int) -> str:
@@ -84,9 +92,8 @@ async def test_a_caller_of_a_silent_postgres_is_told_soon_and_the_next_ones_need
     valve.shut()
 
     assert "does not answer" in await refused(pool)
-    async with asyncio.timeout(SOON):
-        while await pool.standing() != "unavailable":
-            await asyncio.sleep(0.02)
+    await until(lambda: pool.figures.is_down)
+    assert await pool.standing() == "unavailable"
     before = pool.figures.refused
     probes = valve.connections
     for _ in range(100):
@@ -98,10 +105,11 @@ async def test_a_caller_of_a_silent_postgres_is_told_soon_and_the_next_ones_need
     await healed(pool)
 
 
-async def test_calls_under_way_end_soon_when_postgres_falls_silent(pool: Postgres, valve: Valve) -> None:
+async def test_calls_under_way_end_soon_when_postgres_falls_silent(crm: Crm, pool: Postgres, valve: Valve) -> None:
     calls = [asyncio.create_task(refused(pool, SLEEP)) for _ in range(SIZE)]
-    while pool.figures.in_use < SIZE or valve.connections < SIZE:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(SOON):
+        while await crm.owner.fetchval(ASLEEP) < SIZE:
+            pass
     valve.shut()
 
     assert {"went away" in told for told in await asyncio.gather(*calls)} == {True}
@@ -119,12 +127,11 @@ async def test_a_slow_statement_is_no_silence(pool: Postgres, valve: Valve) -> N
 
 
 async def test_a_commit_into_silence_says_that_nobody_knows(pool: Postgres, valve: Valve) -> None:
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(SOON), pool.transaction("tenant", lambda: None) as transaction:
+        await transaction.all(NOTHING)
+        valve.shut()
         with pytest.raises(DependencyUnavailable, match="may or may not have been"):
-            async with pool.transaction("tenant", lambda: None) as transaction:
-                await transaction.all(NOTHING)
-                valve.shut()
-                await transaction.commit()
+            await transaction.commit()
 
     valve.open()
     await healed(pool)
@@ -135,18 +142,15 @@ async def test_a_statement_ends_with_the_deadline_of_its_call(crm: Crm, pool: Po
         with pytest.raises(DeadlineExceeded):
             await ask(pool, SLEEP, seconds=0.3)
 
-    running = "select count(*) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(60)'"
-    assert await crm.owner.fetchval(f"{running} and state = 'active'") == 0
+    assert await crm.owner.fetchval(ASLEEP) == 0
     await healed(pool)
 
 
 async def test_a_full_pool_is_told_from_a_lost_postgres(pool: Postgres) -> None:
     holders = [asyncio.create_task(ask(pool, SLEEP)) for _ in range(SIZE)]
-    while pool.figures.in_use < SIZE:
-        await asyncio.sleep(0.01)
+    await until(lambda: pool.figures.in_use == SIZE)
     waiting = asyncio.create_task(refused(pool))
-    while not pool.figures.waiting:
-        await asyncio.sleep(0.01)
+    await until(lambda: pool.figures.waiting == 1)
 
     assert await pool.standing() == "no_free_connection"
     assert "no free connection" in await waiting
@@ -161,10 +165,9 @@ async def test_a_full_pool_is_told_from_a_lost_postgres(pool: Postgres) -> None:
 
 async def test_a_postgres_that_takes_no_more_connections_is_told_from_a_lost_one(crm: Crm, pool: Postgres) -> None:
     name = await crm.owner.fetchval("select current_database()")
-    await crm.owner.execute(f"alter database {name} connection limit 1")
+    await crm.owner.execute(f"alter database {name} connection limit 2")  # the owner has one
     holder = asyncio.create_task(ask(pool, SLEEP))
-    while not pool.figures.connected:
-        await asyncio.sleep(0.01)
+    await until(lambda: pool.figures.in_use == 1)
 
     assert "no free connection" in await refused(pool)
     assert await pool.standing() == "no_free_connection"
@@ -224,11 +227,9 @@ async def test_a_host_that_is_silent_is_passed_over(crm: Crm, valve: Valve) -> N
 
 async def test_a_connection_over_a_network_is_kept_alive(pool: Postgres) -> None:
     """Else nobody would notice that the other machine is gone while nothing is sent."""
-    import socket
-
-    connection = await pool.acquire(1)
+    connection: Any = await pool.acquire(1)
     try:
-        peer = connection._transport.get_extra_info("socket")
+        peer = connection._con._transport.get_extra_info("socket")
         assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) > 0
     finally:

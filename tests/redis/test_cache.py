@@ -17,6 +17,7 @@ from rpc_server.contract.errors import DeadlineExceeded, NotFound
 from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Call, Tool, tool
 from tests.redis.conftest import Kind, Replica
+from tests.redis.polling import lives_of, until
 
 NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
 
@@ -252,14 +253,19 @@ class Counted:
         self.looked += 1
         return found
 
+    async def have_looked(self, number: int) -> None:
+        async def have() -> bool:
+            return self.looked >= number
+
+        await until(have)
+
 
 async def test_a_failure_is_that_of_all_who_wait_and_is_not_kept(replica: Replica, world: World) -> None:
     cache = Counted(replica.cache)
     asker = Asker(cache, world)
 
     async def fail() -> None:
-        while cache.looked < 20:
-            await asyncio.sleep(0)
+        await cache.have_looked(20)
         raise NotFound("Not there.")
 
     world.meanwhile = fail
@@ -276,8 +282,7 @@ async def test_who_waits_for_one_whose_time_is_over_goes_on_alone(replica: Repli
     asker = Asker(cache, world)
 
     async def run_out_of_time() -> None:
-        while cache.looked < 5:
-            await asyncio.sleep(0)
+        await cache.have_looked(5)
         world.meanwhile = lambda: asyncio.sleep(0)
         raise DeadlineExceeded("Too late.")
 
@@ -333,16 +338,14 @@ async def test_nothing_is_kept_in_redis_longer_than_it_is_good_for(
     kind: Kind, replica: Replica, world: World, asker: Asker
 ) -> None:
     await asker.ask()
-    redis = replica.redis
-    assert redis is not None
 
-    keys = await redis.run(lambda client: client.keys(f"{redis._prefix}:*"))
-    lives = {key.split(b":")[1]: await redis.run(lambda client, key=key: client.pttl(key)) for key in keys}  # type: ignore[misc]
+    keys = await lives_of(replica.redis)
+    lives = {key.split(":")[1]: life for key, life in keys.items()}
 
-    assert set(lives) == {b"answer", b"generation", b"probe"}
-    assert 0 < lives[b"answer"] <= 300_000
-    assert lives[b"answer"] < lives[b"generation"]
-    assert not [key for key in keys if b"tenant" in key]
+    assert set(lives) == {"answer", "generation", "probe"}
+    assert 0 < lives["answer"] <= 300_000
+    assert lives["answer"] < lives["generation"]
+    assert not [key for key in keys if "tenant" in key]
 
 
 @pytest.mark.parametrize("kind", ["redis"], indirect=True)

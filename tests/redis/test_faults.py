@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -17,12 +17,12 @@ from rpc_server.calls.streams import Event, Owner
 from rpc_server.calls.writes import STALE
 from tests.conftest import Crm, Server, StartServer
 from tests.redis.conftest import Replica, StartReplicas
+from tests.redis.polling import PATIENCE, until
 from tests.redis.server import RedisServer, free_port
 from tests.redis.test_replicas import ALL, TENANT, decision, demo, undecided
 
 __all__ = ["demo"]
 
-PATIENCE = 30
 # Far above what is promised, for a machine that does much else; a hang would be far above this.
 MOST_SECONDS = 2.0
 ME = Owner("tenant", "me")
@@ -78,12 +78,6 @@ def promptly() -> Iterator[None]:
     assert time.monotonic() - started < MOST_SECONDS
 
 
-async def until(condition: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not await condition():
-            await asyncio.sleep(0.02)
-
-
 async def standing(server: Server) -> tuple[int, str, str]:
     async with server.session.get(f"{server.url}/ready") as response:
         ready = await response.json()
@@ -122,9 +116,7 @@ async def test_calls_go_on_and_it_heals_by_itself(
         with promptly():
             assert await standing(server) == (200, "degraded", "degraded")
         with promptly():
-            status, made = await server.execute(
-                "qualify_lead", decision(await undecided(demo)), server.bearer(TENANT)
-            )
+            status, made = await server.execute("qualify_lead", decision(await undecided(demo)), server.bearer(TENANT))
         assert (status, made["result"]["changed"], made["result"]["warnings"]) == (200, True, [STALE])
         assert await counted(server) == (before + 1, False)
     finally:
@@ -184,7 +176,7 @@ NONSENSE = {
     "yes to everything": b"+OK\r\n" * 100,
     "numbers": b":7\r\n" * 100,
     "nothing": b"$-1\r\n" * 100,
-    "a list without end": b"*1000000000\r\n" + b":1\r\n" * 100,
+    "a list without end": b"*1000000\r\n" + b":1\r\n" * 100,
     "a text without end": b"$1000000000\r\n" + b"x" * 100,
     "negative": b"$-7\r\n*-9\r\n",
     "errors": b"-ERR no\r\n" * 100,

@@ -11,11 +11,11 @@ from rpc_server.backends.redis_relay import RedisRelay, calls_key, events_key
 from rpc_server.calls.streams import Event, Owner, Relay
 from rpc_server.contract.errors import Conflict, NotFound, ShuttingDown
 from tests.redis.conftest import Kind, Replica, Replicas
+from tests.redis.polling import PATIENCE, lives_of, until
 
 ME = Owner("tenant-a", "ana")
 COLLEAGUE = Owner("tenant-a", "bia")
 STRANGER = Owner("tenant-b", "ana")
-PATIENCE = 20
 
 
 def event(number: int, stage: Any = "analyzing") -> Event:
@@ -227,13 +227,15 @@ class TestInRedis:
 
         assert (last.id, last.stage) == (2, "error")
         assert ShuttingDown.code.encode() in last.body
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                try:
-                    await another.relay.open(ME, "call", ())
-                    break
-                except Conflict:
-                    await asyncio.sleep(0.01)
+
+        async def is_free() -> bool:
+            try:
+                await another.relay.open(ME, "call", ())
+            except Conflict:
+                return False
+            return True
+
+        await until(is_free)
 
     async def test_a_call_that_says_nothing_for_long_stays_known(
         self, kind: Kind, replicas: Replicas, another: Replica
@@ -252,19 +254,15 @@ class TestInRedis:
     async def test_everything_expires(self, kind: Kind, replica: Replica) -> None:
         await replica.relay.open(ME, "runs", ())
         await ended(replica.relay, "ended")
-        redis = replica.redis
-        assert redis is not None and isinstance(replica.relay, RedisRelay)
+        assert isinstance(replica.relay, RedisRelay)
         running = replica.relay._runs[ME, "runs"]
 
-        lives = {
-            key: await redis.run(lambda client, key=key: client.pttl(key))  # type: ignore[misc]
-            for key in await redis.run(lambda client: client.keys(f"{redis._prefix}:*"))
-        }
+        lives = await lives_of(replica.redis)
 
         assert all(life > 0 for life in lives.values())
-        assert lives[running.keys[0].encode()] <= 15_000 and lives[running.keys[1].encode()] <= 15_000
-        assert [life for key, life in lives.items() if b":progress:" in key and life > 15_000]  # the ended one
-        assert sum(b":claim:" in key for key in lives) == 1
+        assert lives[running.keys[0]] <= 15_000 and lives[running.keys[1]] <= 15_000
+        assert [life for key, life in lives.items() if ":progress:" in key and life > 15_000]  # the ended one
+        assert sum(":claim:" in key for key in lives) == 1
         assert list(replica.relay._runs) == [(ME, "runs")]
 
     async def test_an_ended_call_is_unknown_when_its_events_have_expired(

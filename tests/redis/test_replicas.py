@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,9 +22,9 @@ from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Call, Catalog, catalog, tool
 from rpc_server.protocol.tool_shapes import CACHE_META
 from tests.conftest import Crm, Server, StartServer
+from tests.redis.polling import PATIENCE, until
 
 TENANT = "aurora"
-PATIENCE = 30
 ALL = {"period": "all"}
 
 
@@ -75,9 +75,7 @@ def decision(contact: str, **more: Any) -> dict[str, Any]:
     return {"contact_id": contact, "status": "qualified", "reason": "Asked for an offer.", **more}
 
 
-async def test_a_change_on_one_replica_makes_the_next_read_fresh_on_both(
-    demo: Crm, two: tuple[Server, Server]
-) -> None:
+async def test_a_change_on_one_replica_makes_the_next_read_fresh_on_both(demo: Crm, two: tuple[Server, Server]) -> None:
     one, other = two
     before, _ = await counted(one)
     assert await counted(other) == (before, True)
@@ -114,9 +112,7 @@ async def test_a_repeated_change_makes_fresh_what_the_first_may_have_left_stale(
     assert not (await counted(other))[1]
 
 
-async def test_a_caller_that_goes_away_leaves_nothing_stale(
-    demo: Crm, two: tuple[Server, Server], crm: Crm
-) -> None:
+async def test_a_caller_that_goes_away_leaves_nothing_stale(demo: Crm, two: tuple[Server, Server], crm: Crm) -> None:
     one, other = two
     contact = await undecided(demo)
     before, _ = await counted(other)
@@ -143,12 +139,6 @@ async def waiting_for_a_lock(crm: Crm) -> bool:
 
 async def fresh(server: Server, expected: int) -> bool:
     return (await counted(server))[0] == expected
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not await condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_neither_tenants_nor_permissions_share_an_answer(demo: Crm, two: tuple[Server, Server]) -> None:
@@ -330,9 +320,7 @@ async def test_a_call_is_watched_on_another_replica_by_whoever_made_it_and_nobod
     for stranger in (other.bearer(TENANT, user="eve"), other.bearer("boreal")):
         async with other.session.get(f"{other.url}/progress/{name}", headers=stranger) as response:
             assert response.status == 404
-    async with post(
-        other, "/v1/tools/execute", {"tool_name": "climb"}, bearer | {"X-Request-Id": name}
-    ) as response:
+    async with post(other, "/v1/tools/execute", {"tool_name": "climb"}, bearer | {"X-Request-Id": name}) as response:
         assert (response.status, (await response.json())["error"]["code"]) == (409, "duplicate_request")
     stage.go_on.set()
 

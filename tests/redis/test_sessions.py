@@ -10,8 +10,7 @@ from rpc_server.backends.session_memory import Log, SessionMemory
 from rpc_server.protocol.session import Session
 from rpc_server.protocol.versions import V2025_11_25
 from tests.redis.conftest import Kind, Replica
-
-PATIENCE = 20
+from tests.redis.polling import PATIENCE, lives_of, until
 
 
 def session(name: str = "a", seconds: float = 60) -> Session:
@@ -20,9 +19,9 @@ def session(name: str = "a", seconds: float = 60) -> Session:
 
 async def found(sessions: SessionMemory, name: str, stream: str) -> Log:
     """Return a stream; another replica has it a moment later."""
-    async with asyncio.timeout(PATIENCE):
-        while (log := await sessions.find(session(name), stream)) is None:
-            await asyncio.sleep(0.005)
+    await until(lambda: sessions.find(session(name), stream))
+    log = await sessions.find(session(name), stream)
+    assert log is not None
     return log
 
 
@@ -102,13 +101,8 @@ class TestInRedis:
         ended.end(b"answer")
         for name in names:
             await found(another.sessions, "a", name)
-        redis = replica.redis
-        assert redis is not None
 
-        lives = {
-            key.decode(): await redis.run(lambda client, key=key: client.pttl(key))  # type: ignore[misc]
-            for key in await redis.run(lambda client: client.keys(f"{redis._prefix}:*"))
-        }
+        lives = await lives_of(replica.redis)
 
         assert {key.split(":")[1] for key in lives} >= {"ended", "level", "messages"}
         assert all(0 < life <= 300_000 for life in lives.values())

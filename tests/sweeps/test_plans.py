@@ -47,6 +47,7 @@ MONTH: dict[str, Any] = {
     "opens": [],
     "closes": [],
 }
+MODES = ("force_custom_plan", "force_generic_plan")
 QUERIES = [
     *sorted(f"{path.parent.name}/{path.stem}" for path in SQL_FOLDER.glob("*/*.sql") if path.parent.name in FAMILIES),
     "directory/list_agents",
@@ -54,31 +55,45 @@ QUERIES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def plans(cluster: Cluster) -> dict[str, dict[str, Any]]:
-    """Give the plan of every query on a database of many tenants, as the reader gets it."""
+Plans = dict[tuple[str, str], dict[str, Any]]
 
-    async def explain() -> dict[str, dict[str, Any]]:
+
+@pytest.fixture(scope="module")
+def plans(cluster: Cluster) -> Plans:
+    """Give both plans of every query on a database of many tenants, as the reader gets them.
+
+    The plan for these parameters, and the one for any, which PostgreSQL takes to when a connection has run a
+    statement five times.
+    """
+
+    async def explain() -> Plans:
         async with cloned(cluster) as database:
             owner = await asyncpg.connect(cluster.owner_url(database))
             for number in range(TENANTS):
                 await load(owner, DemoPlan(f"tenant-{number}", CONTACTS, seed=number, until=NOW), lambda done: None)
             await owner.execute("vacuum analyze")
-            found = {name: await _plan(owner, name) for name in QUERIES}
+            found = {(name, mode): await _plan(owner, name, mode) for name in QUERIES for mode in MODES}
             await owner.close()
             return found
 
     return asyncio.run(explain())
 
 
-async def _plan(connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> dict[str, Any]:
+async def _plan(connection: "asyncpg.Connection[asyncpg.Record]", name: str, mode: str) -> dict[str, Any]:
     asked = query(name)
     async with connection.transaction():
-        await connection.execute("set local role mcp_reader; set local mcp.tenant_id = 'tenant-3'")
-        values = [MONTH[parameter] for parameter in asked.parameters]
-        plan: dict[str, Any] = orjson.loads(await connection.fetchval(f"explain (format json) {asked.text}", *values))[
-            0
-        ]["Plan"]
+        await connection.execute(
+            f"set local role mcp_reader; set local mcp.tenant_id = 'tenant-3'; set local plan_cache_mode = {mode}"
+        )
+        if mode == "force_custom_plan":
+            values = [MONTH[parameter] for parameter in asked.parameters]
+            found = await connection.fetchval(f"explain (format json) {asked.text}", *values)
+        else:
+            await connection.execute(f"prepare asked as {asked.text}")
+            values = ", ".join(["null"] * len(asked.parameters))
+            found = await connection.fetchval(f"explain (format json) execute asked{f'({values})' if values else ''}")
+            await connection.execute("deallocate asked")
+    plan: dict[str, Any] = orjson.loads(found)[0]["Plan"]
     return plan
 
 
@@ -89,17 +104,19 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(child)
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", QUERIES)
-def test_no_big_table_is_scanned_whole(plans: dict[str, dict[str, Any]], name: str) -> None:
-    scanned = {node["Relation Name"] for node in nodes(plans[name]) if node["Node Type"] == "Seq Scan"}
+def test_no_big_table_is_scanned_whole(plans: Plans, name: str, mode: str) -> None:
+    scanned = {node["Relation Name"] for node in nodes(plans[name, mode]) if node["Node Type"] == "Seq Scan"}
 
     assert scanned & BIG == set()
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_uses_the_indexes_that_its_file_names(plans: dict[str, dict[str, Any]], name: str) -> None:
+def test_a_query_uses_the_indexes_that_its_file_names(plans: Plans, name: str, mode: str) -> None:
     header = (SQL_FOLDER / f"{name}.sql").read_text().split("\nselect")[0]
     named = {index for index in re.findall(r"\w+_idx\b", header) if not index.startswith(("agents_", "pipelines_"))}
-    used = {node["Index Name"] for node in nodes(plans[name]) if "Index Name" in node}
+    used = {node["Index Name"] for node in nodes(plans[name, mode]) if "Index Name" in node}
 
     assert named <= used

@@ -157,6 +157,9 @@ async def test_without_a_token_it_is_401_before_anything_else(mcp: McpClient, me
 
     assert reply.status == 401
     assert reply.headers["WWW-Authenticate"] == 'Bearer realm="crm-mcp"'
+    # An error of JSON-RPC, because clients show the text of no other.
+    assert (reply.json["jsonrpc"], reply.json["error"]["data"]) == ("2.0", {"code": "unauthenticated"})
+    assert "send 'Authorization: Bearer" in reply.json["error"]["message"]
 
 
 # --- messages -----------------------------------------------------------------------------------

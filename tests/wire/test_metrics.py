@@ -8,8 +8,10 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from handlers import CATALOG
+from rpc_server.calls.log_context import with_context
 from rpc_server.calls.measures import METRICS
 from rpc_server.contract.query import query_names
 from rpc_server.contract.tool import Call, catalog, tool
@@ -280,3 +282,22 @@ async def test_open_streams_are_counted_until_their_clients_are_gone(serving: Se
     assert gone[series("crm_mcp_calls_total", tool="hold", outcome="cancelled")] == 3
     ended = series("crm_mcp_http_requests_total", route="/v1/tools/{name}/stream", method="GET", status="gone")
     assert gone[ended] == 3
+
+
+async def test_a_call_that_is_refused_before_it_begins_is_counted_and_logged_like_any_other(serving: Serving) -> None:
+    async with serving(tools=HOLDING) as client:
+        headers = {**client.server.bearer(client.tenant), "X-Request-Id": "the-same"}
+        url = f"{client.server.url}/v1/tools/hold/stream"
+        async with client.server.session.get(url, headers=headers) as running:
+            await running.content.readline()
+            with capture_logs(processors=[with_context]) as lines:
+                async with client.server.session.get(url, headers=headers) as refused:
+                    assert refused.status == 409
+            figures = await scraped(client)
+            running.close()
+
+    assert figures[series("crm_mcp_calls_total", tool="hold", outcome="duplicate_request")] == 1
+    assert figures[series("crm_mcp_calls_in_flight", tool="hold")] == 1
+    assert [(line["tool"], line["outcome"], line["tenant"]) for line in lines] == [
+        ("hold", "duplicate_request", "demo"),
+    ]

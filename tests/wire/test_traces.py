@@ -13,7 +13,11 @@ from structlog.testing import capture_logs
 from rpc_server.backends import traces
 from rpc_server.backends.traces import OtelTraces
 from rpc_server.calls.log_context import with_context
+from rpc_server.calls.measured_model import MeasuredModel
+from rpc_server.calls.telemetry import NO_METRICS
+from rpc_server.contract.model import Generated, ModelFailed
 from rpc_server.contract.query import query_names
+from tests.unit.test_side_figures import Scripted
 from tests.wire.client import PATIENCE, Client, exchange, request
 from tests.wire.conftest import Serving
 from tests.wire.mcp import META, MODERN
@@ -186,6 +190,31 @@ async def test_a_span_tells_of_nobody(traced: Traced) -> None:
     assert [word for word in (*planted, "tenant-zuleica", "user-zuleica") if word.lower().encode() in said] == []
     assert bearer["Authorization"].split(".")[1].encode() not in collector.bodies
     assert b"select" not in said and b"mcp.tenant_id" not in said
+
+
+async def test_a_request_to_the_model_is_a_span_without_a_word_of_it() -> None:
+    answers = Generated({"tone": "Zuleica"}, 42), ModelFailed("blocked", tokens=7)
+    async with collecting() as collector, OtelTraces(f"{collector.url}/v1/traces", version="1") as sending:
+        model = MeasuredModel(Scripted(*answers), NO_METRICS, sending)
+        for _ in answers:
+            asked = model.generate(instructions="Zuleica", content="Zuleica", schema={}, most_tokens=9, until=0)
+            await asyncio.gather(asked, return_exceptions=True)
+
+    first, second = collector.named("generate_content scripted")
+    assert first.kind == "client"
+    assert first.attributes == {
+        "gen_ai.operation.name": "generate_content",
+        "gen_ai.provider.name": "gcp.vertex_ai",
+        "gen_ai.request.model": "scripted",
+        "gen_ai.request.max_tokens": 9,
+        "crm_mcp.tokens": 42,
+    }
+    assert (second.has_failed, second.attributes["error.type"], second.attributes["crm_mcp.tokens"]) == (
+        True,
+        "blocked",
+        7,
+    )
+    assert b"Zuleica" not in collector.bodies
 
 
 @pytest.mark.parametrize(
