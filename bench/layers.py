@@ -87,23 +87,28 @@ async def answer_of(server: web.Server, request: bytes) -> bytes:
 
 async def batch(server: web.Server, request: bytes) -> float:
     """Make _CALLS calls over _CLIENTS connections, and return the CPU seconds of each."""
-    loop, left = asyncio.get_running_loop(), _CALLS
+    loop, to_send, to_come = asyncio.get_running_loop(), _CALLS, _CALLS
     ended: asyncio.Future[None] = loop.create_future()
     connections = []
 
     def open_one() -> None:
-        def answered(data: bytes) -> None:
-            nonlocal left
-            left -= 1
-            if left > 0:
+        def send() -> None:
+            nonlocal to_send
+            if to_send:
+                to_send -= 1
                 loop.call_soon(connection.data_received, request)
-            elif not ended.done():
+
+        def answered(data: bytes) -> None:
+            nonlocal to_come
+            to_come -= 1
+            send()
+            if not to_come:
                 ended.set_result(None)
 
         connection = server()
         connections.append(connection)
         connection.connection_made(Sink(answered))
-        loop.call_soon(connection.data_received, request)
+        send()
 
     began = process_time()
     for _ in range(_CLIENTS):

@@ -11,7 +11,7 @@ from handlers.case_mix import CASE_MIX_DEFINITION, contrasts, count_case_mix
 from handlers.compared import ComparedAgents, compared_agent, pair_difference
 from handlers.conversions import list_agents
 from handlers.insights import Comparison, insights, summary
-from handlers.judging import Judge, Quality, comparable, unjudged
+from handlers.judging import Advance, Judge, Quality, comparable, unjudged
 from handlers.messages.tools import judge_agents
 from handlers.metrics import RANKED_BY, Question, Ranked
 from handlers.pairwise import stand, winner
@@ -127,21 +127,31 @@ def _chosen(known: Mapping[UUID, Agent], agent_ids: Sequence[UUID]) -> list[Agen
     return [known[agent_id] for agent_id in agent_ids]
 
 
-def _announcing(call: Call, agents: Sequence[Agent], wording: Wording) -> Callable[[Agent], None]:
-    """Return what is to be called as the work on an agent begins: watchers are told."""
-    numbers = count(1)
+def _announcing(call: Call, agents: Sequence[Agent], wording: Wording) -> Callable[[Agent], Advance]:
+    """Return what is to be called as the work on an agent begins: watchers are told of that, and how it goes on."""
+    numbers, n = count(1), len(agents)
 
-    def begin(agent: Agent) -> None:
-        i, n = next(numbers), len(agents)
-        call.progress.report(
-            "analyzing",
-            _FIRST_AGENT + (_ALL_ANALYZED - _FIRST_AGENT) * (i - 1) / n,
-            wording.analyzing.format(name=agent.name, i=i, n=n),
-            agent_id=str(agent.agent_id),
-            agent=agent.name,
-            i=i,
-            n=n,
-        )
+    def begin(agent: Agent) -> Advance:
+        i = next(numbers)
+
+        def tell(message: str, share: float, **data: int) -> None:
+            call.progress.report(
+                "analyzing",
+                _FIRST_AGENT + (_ALL_ANALYZED - _FIRST_AGENT) * (i - 1 + share) / n,
+                message,
+                agent_id=str(agent.agent_id),
+                agent=agent.name,
+                i=i,
+                n=n,
+                **data,
+            )
+
+        def advance(done: int, total: int) -> None:
+            message = wording.advancing.format(name=agent.name, i=i, n=n, done=done, total=total)
+            tell(message, done / total, done=done, total=total)
+
+        tell(wording.analyzing.format(name=agent.name, i=i, n=n), 0)
+        return advance
 
     return begin
 

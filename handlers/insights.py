@@ -52,7 +52,7 @@ def insights(comparison: Comparison, wording: Wording) -> list[str]:
     sentences = [
         sentence for standing in comparison.standings for sentence in _standing(comparison.agents, standing, wording)
     ]
-    return [*sentences, *_cautions(comparison, wording), wording.no_causes]
+    return [*sentences, *_noticed(comparison, wording), *_cautions(comparison, wording), wording.no_causes]
 
 
 def _led(comparison: Comparison, agent: Agent) -> list[Standing]:
@@ -120,6 +120,19 @@ def _ahead_of(standing: Standing, win: Difference, wording: Wording) -> str:
 def _level(level: float, wording: Wording) -> str:
     percent = round(100 * level, 1)
     return f"{wording.number(percent, 0 if percent.is_integer() else 1)} %"
+
+
+def _noticed(comparison: Comparison, wording: Wording) -> Iterator[str]:
+    """Yield what recurs in each agent's messages, with one to look up."""
+    for agent in comparison.agents:
+        if noticed := comparison.quality.noticed.get(agent.agent_id):
+            yield wording.recurs.format(
+                name=agent.name,
+                what=noticed.what,
+                messages=noticed.messages,
+                n=noticed.judged,
+                message_id=noticed.message_id,
+            )
 
 
 def _cautions(comparison: Comparison, wording: Wording) -> Iterator[str]:

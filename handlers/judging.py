@@ -1,8 +1,8 @@
 """What a comparison asks of whoever judges messages, and when the scores of several agents compare."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
 from uuid import UUID
 
 from handlers.pairwise import Scored
@@ -10,6 +10,18 @@ from handlers.periods import Period
 from handlers.ranking import Agent
 from handlers.tenants import TenantSettings
 from rpc_server.contract.tool import Call
+
+Advance: TypeAlias = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What recurs most in an agent's messages: what it is, in how many of how many, and one of them to look up."""
+
+    what: str
+    messages: int
+    judged: int
+    message_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +31,7 @@ class QualitySample:
     scores: Sequence[float]
     method: str
     warnings: Sequence[str] = ()
+    noticed: Noticed | None = None
 
 
 class Judge(Protocol):
@@ -30,14 +43,17 @@ class Judge(Protocol):
         settings: TenantSettings,
         period: Period,
         agents: Sequence[Agent],
-        begin: Callable[[Agent], None],
+        begin: Callable[[Agent], Advance],
     ) -> Mapping[UUID, QualitySample]:
-        """Return what was found, by agent; *begin* is to be called as the work on an agent's messages begins."""
+        """Return what was found, by agent; *begin* is to be called as the work on an agent's messages begins.
+
+        What it returns is to be told how many of the agent's messages, of how many, were processed.
+        """
         ...
 
 
 async def unjudged(
-    call: Call, settings: TenantSettings, period: Period, agents: Sequence[Agent], begin: Callable[[Agent], None]
+    call: Call, settings: TenantSettings, period: Period, agents: Sequence[Agent], begin: Callable[[Agent], Advance]
 ) -> Mapping[UUID, QualitySample]:
     """Judge nothing."""
     for agent in agents:
@@ -54,6 +70,7 @@ class Quality:
     left_out: Literal["unscored", "methods"] | None = None
     unscored: Sequence[Agent] = ()
     notes: Sequence[str] = ()
+    noticed: Mapping[UUID, Noticed] = field(default_factory=dict)
 
     @property
     def warnings(self) -> list[str]:
@@ -77,11 +94,17 @@ class Quality:
 
 def comparable(agents: Sequence[Agent], found: Mapping[UUID, QualitySample]) -> Quality:
     """Return the scores where one method gave some to every agent."""
-    unscored = [agent for agent in agents if agent.agent_id not in found or not found[agent.agent_id].scores]
+    samples = {agent: found[agent.agent_id] for agent in agents if agent.agent_id in found}
+    notes = list(dict.fromkeys(note for sample in samples.values() for note in sample.warnings))
+    unscored = [agent for agent in agents if agent not in samples or not samples[agent].scores]
     if unscored:
-        return Quality(left_out="unscored", unscored=unscored)
-    methods = {found[agent.agent_id].method for agent in agents}
-    notes = list(dict.fromkeys(note for agent in agents for note in found[agent.agent_id].warnings))
+        return Quality(left_out="unscored", unscored=unscored, notes=notes)
+    methods = {sample.method for sample in samples.values()}
     if len(methods) > 1:
         return Quality(left_out="methods", notes=notes)
-    return Quality([Scored(agent, found[agent.agent_id].scores) for agent in agents], methods.pop(), notes=notes)
+    return Quality(
+        [Scored(agent, sample.scores) for agent, sample in samples.items()],
+        methods.pop(),
+        notes=notes,
+        noticed={agent.agent_id: sample.noticed for agent, sample in samples.items() if sample.noticed},
+    )

@@ -35,6 +35,7 @@ class Wording:
     nobody_leads: str
     chance: str
     not_compared: str
+    recurs: str
     few_cases: str
     few_in: str
     no_person: str
@@ -44,6 +45,7 @@ class Wording:
     no_causes: str
 
     analyzing: str
+    advancing: str
     comparing: str
 
     def number(self, value: float, decimals: int = 0) -> str:
@@ -103,6 +105,8 @@ _PORTUGUESE = Wording(
     nobody_leads="{dimension}: ninguém está à frente de todos os outros.",
     chance="{dimension}: sem decisão entre {names}; as diferenças podem ser acaso.",
     not_compared="{dimension}: sem comparação; menos de dois agentes têm {least} casos ou mais.",
+    recurs="O que mais se repete nas mensagens avaliadas de {name}: {what} (em {messages} de {n}; por exemplo, na "
+    "mensagem {message_id}).",
     few_cases="Com menos de {least} casos, e por isso fora das decisões: {cases}.",
     few_in="{name} em {dimension} (n = {n})",
     no_person="{name} não é uma pessoa: tempo de resposta, satisfação e resolução só se creditam a pessoas.",
@@ -112,6 +116,7 @@ _PORTUGUESE = Wording(
     methods="Qualidade fora da comparação: nem todas as mensagens foram avaliadas pelo mesmo método.",
     no_causes="São diferenças, não causas: os números não dizem por que ocorrem.",
     analyzing="Analisando {name} ({i} de {n})",
+    advancing="Analisando {name} ({i} de {n}): {done} de {total} mensagens processadas",
     comparing="Comparando {n} agentes",
 )
 
@@ -140,6 +145,8 @@ _ENGLISH = Wording(
     nobody_leads="{dimension}: nobody is ahead of all others.",
     chance="{dimension}: undecided between {names}; chance may have made the differences.",
     not_compared="{dimension}: not compared; fewer than two agents have {least} cases or more.",
+    recurs="What recurs most in the judged messages of {name}: {what} (in {messages} of {n}; message {message_id}, for "
+    "example).",
     few_cases="Fewer than {least} cases, and so no part in decisions: {cases}.",
     few_in="{name} in {dimension} (n = {n})",
     no_person="{name} is no person: response time, satisfaction and resolution are credited to people only.",
@@ -149,6 +156,7 @@ _ENGLISH = Wording(
     methods="Quality is left out: not all messages were scored by the same method.",
     no_causes="These are differences, not causes: the figures do not say why they occur.",
     analyzing="Analyzing {name} ({i} of {n})",
+    advancing="Analyzing {name} ({i} of {n}): {done} of {total} messages processed",
     comparing="Comparing {n} agents",
 )
 

@@ -1,13 +1,11 @@
 """What an agent could work on: one sentence for each frequent kind of finding, in the tenant's language."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil
 
-from handlers.messages.quality import Dimension, Language
+from handlers.messages.quality import DIMENSIONS, Dimension, Language, MessageScore
+from handlers.messages.recurring import recurring
 
 _MOST = 5
-# What happens in fewer messages than this share of the judged ones is no habit.
-_HABIT = 0.05
 
 _PORTUGUESE: Mapping[Dimension, str] = {
     "grammar": "Revisar a escrita: {kinds}.",
@@ -26,21 +24,16 @@ _NOTHING = {
 }
 
 
-def advice(found: Mapping[Dimension, Sequence[tuple[str, int]]], judged: int, language: Language) -> list[str]:
-    """Return a sentence for each dimension in which something recurs.
-
-    *found* has, by dimension, what was noticed (a sentence about it) and in how many of the *judged*
-    messages; strengths are not among it.
-    """
+def advice(scores: Sequence[MessageScore], language: Language) -> list[str]:
+    """Return a sentence for each dimension in which something recurs that should not."""
     sentences = _PORTUGUESE if language == "pt-BR" else _ENGLISH
-    least = max(2, ceil(judged * _HABIT))
     told = []
-    for dimension, kinds in found.items():
+    for dimension in DIMENSIONS:
         habits = [
-            _IN_MESSAGES[language].format(reason=reason.rstrip("."), messages=messages, n=judged)
-            for reason, messages in kinds
-            if messages >= least
+            _IN_MESSAGES[language].format(reason=found.told(language), messages=found.messages, n=found.judged)
+            for found in recurring(scores, dimension)
+            if found.is_habit
         ]
         if habits:
             told.append(sentences[dimension].format(kinds="; ".join(habits[:_MOST])))
-    return told or ([_NOTHING[language]] if judged else [])
+    return told or ([_NOTHING[language]] if scores else [])

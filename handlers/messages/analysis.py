@@ -10,11 +10,13 @@ from handlers.messages.model.scoring import CALL_TOKENS, Scored, Stopped, score
 from handlers.messages.quality import Brand, Language, MessageScore, SampledMessage
 from handlers.messages.rules.heuristic import Heuristic
 from handlers.messages.rules.spelling import load_spelling
-from handlers.messages.sampling import Sample
+from handlers.messages.sampling import Drawn, Sample, redacted
 from handlers.tenants import TenantSettings
 from rpc_server.contract.tool import Call
 
 _AT_A_TIME = 10
+# Of the time, for taking personal data out: seconds only where texts were made to be slow.
+_REDACTION_SHARE = 0.5
 # Kept of the time for the rules, which judge where the model has used up its own and scored nothing.
 _RULES_SECONDS = 5.0
 _RULES_SHARE = 0.25
@@ -46,18 +48,37 @@ class Judged:
 
 async def judge(
     call: Call,
-    sample: Sample,
+    drawn: Drawn,
     settings: TenantSettings,
     until: float,
     on_done: Callable[[int, int], None],
     *,
     call_tokens: int = CALL_TOKENS,
 ) -> Judged:
-    """Score the messages of *sample*, no later than *until* on the event loop's clock; *on_done* hears how many are.
+    """Score the messages *drawn*, no later than *until* on the event loop's clock; *on_done* hears how many are.
+
+    Personal data is taken out before anything else is done with them.
 
     The model's scores and those of the rules are never mixed: either the model scored some, and the
     others count as failed, or the rules score all.
     """
+    now = asyncio.get_running_loop().time()
+    sample = await redacted(drawn, now + _REDACTION_SHARE * (until - now))
+    judged = await _judged(call, sample, settings, until, on_done, call_tokens)
+    if not (unread := sample.size - len(sample.messages)):
+        return judged
+    warning = f"{unread} of the sampled messages were not rid of personal data in time, and so not judged."
+    return replace(judged, failed=judged.failed + unread, partial=True, warnings=(*judged.warnings, warning))
+
+
+async def _judged(
+    call: Call,
+    sample: Sample,
+    settings: TenantSettings,
+    until: float,
+    on_done: Callable[[int, int], None],
+    call_tokens: int,
+) -> Judged:
     brand = brand_of(settings)
     warning, spent = "", 0
     if sample.messages and settings.external_model:

@@ -13,6 +13,9 @@ DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 TONES: tuple[Tone, ...] = get_args(Tone)
 # Scores run from 0 to SCALE, in every dimension.
 SCALE = 10
+# What is judged of a message, and looked at of the question before it, in characters; longer ones are cut.
+MOST_TEXT = 4_000
+MOST_QUESTION = 1_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from handlers.conversions import rounded_interval
 from handlers.means import mean_interval
 from handlers.messages.advice import advice
 from handlers.messages.analysis import Judged, overall
-from handlers.messages.quality import DIMENSIONS, SCALE, Dimension, Finding, Language, MessageScore
+from handlers.messages.quality import SCALE, Dimension, Finding, Language, MessageScore
+from handlers.messages.recurring import recurring
 from rpc_server.contract.fields import untrusted
 from rpc_server.contract.result import Part
 
@@ -148,15 +149,15 @@ class AgentMessages(Analysis):
 
 def fields_of(judged: Judged, language: Language) -> dict[str, object]:
     """Return the part of the answer that the scores say."""
-    scores = judged.scores
+    scores, drawn = judged.scores, judged.sample.drawn
     overalls = [value for value in map(overall, scores) if value is not None]
     interval = mean_interval(overalls, SCALE) if len(overalls) > 1 else None
     return {
         "sample": SampleSize(
-            messages_total=judged.sample.messages_total,
-            eligible=judged.sample.eligible,
-            sampled=len(judged.sample.messages),
-            seed=judged.sample.seed,
+            messages_total=drawn.messages_total,
+            eligible=drawn.eligible,
+            sampled=judged.sample.size,
+            seed=drawn.seed,
         ),
         "grammar_analysis": _grammar(scores),
         "tone_analysis": _tone(scores),
@@ -165,7 +166,7 @@ def fields_of(judged: Judged, language: Language) -> dict[str, object]:
         "overall_ci95": rounded_interval(interval),
         "n": len(overalls),
         "examples": _examples(scores),
-        "recommendations": advice(_recurring(scores), len(scores), language),
+        "recommendations": advice(scores, language),
         "method": judged.method,
         "model": judged.model,
         "rubric_version": judged.rubric_version,
@@ -220,22 +221,8 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _issues(scores: Sequence[MessageScore], dimension: Dimension, *, strengths: bool = False) -> list[Issue]:
-    """Return what was found, the most frequent first; several in one message count once."""
-    messages: Counter[str] = Counter()
-    reasons: dict[str, str] = {}
-    for score in scores:
-        found = [f for f in score.findings if f.dimension == dimension and f.is_strength == strengths]
-        messages.update({finding.kind for finding in found})
-        for finding in found:
-            reasons.setdefault(finding.kind, finding.reason)
-    ordered = sorted(messages.items(), key=lambda item: (-item[1], item[0]))[:_MOST_ISSUES]
-    return [Issue(kind=kind, messages=number, reason=reasons[kind]) for kind, number in ordered]
-
-
-def _recurring(scores: Sequence[MessageScore]) -> dict[Dimension, list[tuple[str, int]]]:
-    return {
-        dimension: [(issue.reason, issue.messages) for issue in _issues(scores, dimension)] for dimension in DIMENSIONS
-    }
+    found = recurring(scores, dimension, strengths=strengths)[:_MOST_ISSUES]
+    return [Issue(kind=one.kind, messages=one.messages, reason=one.reason) for one in found]
 
 
 def _examples(scores: Sequence[MessageScore]) -> list[Example]:

@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from string import digits, punctuation, whitespace
 from zlib import crc32
 
-from handlers.messages.quality import SampledMessage
-from handlers.messages.redaction.redactor import MAX_CHARACTERS, Redactor
+from handlers.messages.quality import MOST_QUESTION, MOST_TEXT, SampledMessage
+from handlers.messages.redaction.redactor import Redactor
 from handlers.periods import Period, span
 from handlers.ranking import Agent
 from rpc_server.contract.errors import FieldProblem, InvalidArguments, NotFound
@@ -21,15 +20,12 @@ SAMPLE_MESSAGES = query("messages/sample_messages")
 
 # From so many characters there is something to judge.
 LEAST_CHARACTERS = 15
-# What is judged of a text; cut after it was redacted, so that no half of a number stays.
-_MOST_JUDGED = 4000
-_CUT_OFF = digits + punctuation + whitespace
+# So much more is read than is kept of a text, so that what begins before the cut is known for what it is.
+_LOOKED_BEYOND = 600
 # A person's own words were typed by hand; an AI agent's go out as a bot's.
 _BY_HAND = ["manual"]
 _BY_MACHINE = ["manual", "bot"]
 _WITHOUT_WORDS = frozenset({"system", "virtual"})
-# Redacting takes a fraction of a millisecond each; other calls get their turn between.
-_AT_A_TIME = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +42,27 @@ class Writer:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """An agent's messages of a period, and how they were chosen."""
+class Drawn:
+    """An agent's messages of a period as the CRM has them, and how they were chosen; nobody is shown their texts."""
 
-    agent: Agent
     messages_total: int
     eligible: int
     seed: int
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The same without personal data; where time was short, less *messages* than were drawn."""
+
+    drawn: Drawn
     messages: list[SampledMessage]
     redacted: dict[str, int]
+
+    @property
+    def size(self) -> int:
+        """Return how many messages were drawn."""
+        return len(self.drawn.rows)
 
 
 async def find_writer(call: Call, agent_id: Id) -> Writer:
@@ -76,7 +84,7 @@ async def find_writer(call: Call, agent_id: Id) -> Writer:
     return Writer(Agent(agent_id, row["agent_name"], row["agent_type"]), ids)
 
 
-async def draw(call: Call, writer: Writer, period: Period, size: int) -> Sample:
+async def draw(call: Call, writer: Writer, period: Period, size: int) -> Drawn:
     """Draw at most *size* of the agent's eligible messages; the same period draws the same ones again."""
     seed = _seed(writer, period)
     asked = span(period)
@@ -90,36 +98,32 @@ async def draw(call: Call, writer: Writer, period: Period, size: int) -> Sample:
         size=size,
         seed=seed,
         time_zone=period.time_zone,
-        longest=MAX_CHARACTERS,
+        longest=MOST_TEXT + _LOOKED_BEYOND,
     )
-    redactor = Redactor(text for row in rows for text in (row["question"], row["text"]) if text)
-    messages = await _redacted(rows, redactor)
-    return Sample(writer.agent, counted["messages_total"], counted["eligible"], seed, messages, redactor.counts)
+    return Drawn(counted["messages_total"], counted["eligible"], seed, rows)
 
 
 def _seed(writer: Writer, period: Period) -> int:
     return crc32(f"{writer.agent.agent_id} {period.start} {period.end}".encode())
 
 
-async def _redacted(rows: Sequence[Row], redactor: Redactor) -> list[SampledMessage]:
+async def redacted(drawn: Drawn, until: float) -> Sample:
+    """Take personal data out of the messages, and begin with none after *until*, on the event loop's clock.
+
+    In threads: a text made of numbers takes a second, and customers write what they like.
+    """
+    now = asyncio.get_running_loop().time
+    texts = [(row["question"] and row["question"][: MOST_QUESTION + _LOOKED_BEYOND], row["text"]) for row in drawn.rows]
+    redactor = await asyncio.to_thread(Redactor, [text for pair in texts for text in pair if text])
     messages: list[SampledMessage] = []
-    for begins in range(0, len(rows), _AT_A_TIME):
-        messages += [
-            SampledMessage(
-                message_id=row["message_id"],
-                # What the customer had said comes first, so that placeholders are numbered as a reader meets them.
-                question=row["question"] and _safe(row["question"], redactor),
-                text=_safe(row["text"], redactor),
-                sent_at=row["sent_at"],
-            )
-            for row in rows[begins : begins + _AT_A_TIME]
-        ]
-        await asyncio.sleep(0)
-    return messages
+    for row, (question, text) in zip(drawn.rows, texts, strict=True):
+        if now() >= until:
+            break
+        safe_question, safe_text = await asyncio.to_thread(_safe, redactor, question, text)
+        messages.append(SampledMessage(row["message_id"], safe_text, safe_question, row["sent_at"]))
+    return Sample(drawn, messages, redactor.counts)
 
 
-def _safe(text: str, redactor: Redactor) -> str:
-    redacted = redactor.redact(text)
-    if len(text) == MAX_CHARACTERS:  # it was longer, and what stood at its end may be half a number
-        redacted = redacted.rstrip(_CUT_OFF)
-    return redacted[:_MOST_JUDGED]
+def _safe(redactor: Redactor, question: str | None, text: str) -> tuple[str | None, str]:
+    # What the customer had said comes first, so that placeholders are numbered as a reader meets them.
+    return question and redactor.redact(question, MOST_QUESTION), redactor.redact(text, MOST_TEXT)

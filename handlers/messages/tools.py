@@ -7,10 +7,11 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from handlers.judging import QualitySample
+from handlers.judging import Advance, Noticed, QualitySample
 from handlers.messages.analysis import judge, overall
 from handlers.messages.model.scoring import CALL_TOKENS
-from handlers.messages.quality import Language
+from handlers.messages.quality import Language, MessageScore
+from handlers.messages.recurring import worst_habit
 from handlers.messages.report import AgentMessages, fields_of
 from handlers.messages.sampling import draw, find_writer
 from handlers.periods import Period, latest, order_problems
@@ -36,11 +37,11 @@ _DEFINITIONS = {
 _SAYS: Mapping[Language, Mapping[str, str]] = {
     "pt-BR": {
         "reading": "{sampled} de {eligible} mensagens de {name} escolhidas para análise.",
-        "judged": "{done} de {total} mensagens de {name} avaliadas.",
+        "judged": "{done} de {total} mensagens de {name} processadas.",
     },
     "en": {
         "reading": "{sampled} of {eligible} messages of {name} drawn for analysis.",
-        "judged": "{done} of {total} messages of {name} judged.",
+        "judged": "{done} of {total} messages of {name} processed.",
     },
 }
 
@@ -75,13 +76,13 @@ async def analyze_agent_messages(call: Call, arguments: AnalyzeArguments) -> Age
     says = _SAYS[settings.language]
     writer = await find_writer(call, arguments.agent_id)
     agent = writer.agent
-    sample = await draw(call, writer, period, arguments.sample_size)
+    drawn = await draw(call, writer, period, arguments.sample_size)
     # What follows takes long and needs no connection.
     await call.db.release()
     call.progress.report(
         "analyzing",
         _SAMPLED,
-        says["reading"].format(sampled=len(sample.messages), eligible=sample.eligible, name=agent.name),
+        says["reading"].format(sampled=len(drawn.rows), eligible=drawn.eligible, name=agent.name),
         agent_id=str(agent.agent_id),
     )
 
@@ -95,9 +96,9 @@ async def analyze_agent_messages(call: Call, arguments: AnalyzeArguments) -> Age
             n=total,
         )
 
-    judged = await judge(call, sample, settings, _answer_by(call), on_done)
+    judged = await judge(call, drawn, settings, _answer_by(call), on_done)
     warnings = [*judged.warnings]
-    if not sample.messages:
+    if not drawn.rows:
         warnings.insert(0, f"{agent.name} sent no message in this period that could be judged.")
     return AgentMessages.model_validate(
         {
@@ -118,21 +119,25 @@ async def judge_agents(
     settings: TenantSettings,
     period: Period,
     agents: Sequence[Agent],
-    begin: Callable[[Agent], None],
+    begin: Callable[[Agent], Advance],
 ) -> Mapping[UUID, QualitySample]:
     """Judge a sample of each agent's messages, the remaining time and the call's budget shared out evenly."""
-    samples = [await draw(call, await find_writer(call, agent.agent_id), period, DEFAULT_SAMPLE) for agent in agents]
+    draws = [await draw(call, await find_writer(call, agent.agent_id), period, DEFAULT_SAMPLE) for agent in agents]
     await call.db.release()
     found, loop = {}, asyncio.get_running_loop()
-    for waiting, (agent, sample) in zip(range(len(agents), 0, -1), zip(agents, samples, strict=True), strict=True):
-        begin(agent)
+    for waiting, (agent, drawn) in zip(range(len(agents), 0, -1), zip(agents, draws, strict=True), strict=True):
+        advance = begin(agent)
         until = loop.time() + max(0.0, _answer_by(call) - loop.time()) / waiting
-        judged = await judge(
-            call, sample, settings, until, lambda done, total: None, call_tokens=CALL_TOKENS // len(agents)
-        )
+        judged = await judge(call, drawn, settings, until, advance, call_tokens=CALL_TOKENS // len(agents))
         scores = [value for value in map(overall, judged.scores) if value is not None]
-        found[agent.agent_id] = QualitySample(scores, judged.method, judged.warnings)
+        noticed = _noticed(judged.scores, settings.language)
+        found[agent.agent_id] = QualitySample(scores, judged.method, judged.warnings, noticed)
     return found
+
+
+def _noticed(scores: Sequence[MessageScore], language: Language) -> Noticed | None:
+    habit = worst_habit(scores)
+    return Noticed(habit.told(language), habit.messages, habit.judged, habit.message_id) if habit else None
 
 
 def _answer_by(call: Call) -> float:

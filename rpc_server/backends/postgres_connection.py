@@ -70,20 +70,23 @@ class Connector:
         Raises one of UNREACHABLE, or TimeoutError.
         """
         options["server_settings"] = {**_SESSION, "application_name": name}
-        connection = await self._open(options)
-        if self._notices and not self.is_pooled and not await _is_direct(connection):
+        if self.is_pooled:
+            return await self._open(options, kept_statements=0)
+        connection = await self._open(options, kept_statements=_KEPT_STATEMENTS)
+        if not self._notices or (await _is_direct(connection) and not self.is_pooled):
+            return connection
+        connection.terminate()
+        if not self.is_pooled:
             logger.info("a pooler stands before postgres: statements are not kept prepared")
             self.is_pooled = True
-            connection.terminate()
-            connection = await self._open(options)
-        return connection
+        return await self._open(options, kept_statements=0)
 
-    async def _open(self, options: dict[str, Any]) -> _DriverConnection:
+    async def _open(self, options: dict[str, Any], *, kept_statements: int) -> _DriverConnection:
         """Try each host, the one that answered last first; a silent one leaves time for the others."""
         failure: Exception = OSError("no host")
         for url in list(self._urls):
             try:
-                connection = await self._open_at(url, options)
+                connection = await self._open_at(url, options, kept_statements)
             except (*UNREACHABLE, TimeoutError) as error:
                 failure = error
             else:
@@ -92,12 +95,12 @@ class Connector:
                 return connection
         raise failure
 
-    async def _open_at(self, url: str, options: dict[str, Any]) -> _DriverConnection:
+    async def _open_at(self, url: str, options: dict[str, Any], kept_statements: int) -> _DriverConnection:
         connection: _DriverConnection = await asyncpg.connect(
             url,
             **{**options, "connection_class": Connection},
             timeout=self._seconds / len(self._urls),
-            statement_cache_size=0 if self.is_pooled else _KEPT_STATEMENTS,
+            statement_cache_size=kept_statements,
         )
         await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
         return connection

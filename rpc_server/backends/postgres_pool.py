@@ -95,8 +95,8 @@ class PostgresPool:
 
     async def standing(self) -> Standing:
         """Tell whether calls can be served now; it takes no connection of the pool, so a full one says so."""
-        stale = self._watch.silence > _FRESH_SECONDS or self._is_full
-        if self._watch.is_down or (stale and not await self._watch.ask()):
+        is_known = self._watch.silence < _FRESH_SECONDS and not self._is_full
+        if self._watch.is_down or (not is_known and not await self._watch.ask()):
             return "unavailable"
         if self._is_full:
             return "no_free_connection" if self._pool.get_size() else "unavailable"
@@ -177,7 +177,7 @@ class PostgresPool:
             self._is_full = True
             raise self._refusal(_NONE_FREE) from None
         except (*UNREACHABLE, asyncpg.InterfaceError, TimeoutError) as error:
-            logger.debug("not connected", error=type(error).__name__)
+            logger.debug("not connected", error=type(error).__name__, reason=str(error))
             self._watch.suspect()
             raise self._refusal("cannot be reached") from error
         self._lent[connection] = pool

@@ -40,8 +40,9 @@ class Watch:
 
     @property
     def silence(self) -> float:
-        """Return for how many seconds PostgreSQL has answered nothing; nobody may have asked."""
-        return self._now() - self._heard_at
+        """Return for how many seconds nobody has had an answer, or has asked; endless while there is a suspicion."""
+        is_suspected = self._task is not None and not self._task.done()
+        return float("inf") if is_suspected else self._now() - self._heard_at
 
     def heard(self) -> None:
         """Take note of an answer."""

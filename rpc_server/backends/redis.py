@@ -8,8 +8,7 @@ frozen, full, read-only or something else altogether, and costs one call a momen
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -21,6 +20,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 
+from rpc_server.backends.patience import Patience
 from rpc_server.calls.tracing import NO_TRACES, Attributes, Traces
 
 T = TypeVar("T")
@@ -35,9 +35,6 @@ _SHORTEST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
 _STEADY_SECONDS = 30.0
 _PROBE_MILLISECONDS = 10_000
-# A timer that is so late shows a process that is too busy to look at answers; but not for ever.
-_BUSY_SECONDS = 0.02
-_MOST_TIMES = 8
 
 logger = structlog.get_logger("redis")
 
@@ -49,30 +46,6 @@ def _named(work: Callable[[Redis], object]) -> str:
 
 class RedisUnavailable(Exception):
     """Redis is out of use, or has just been found to be; whoever asked goes on without it."""
-
-
-@asynccontextmanager
-async def _patience(seconds: float) -> AsyncIterator[None]:
-    """Raise TimeoutError after *seconds*, of which those do not count in which this process was busy with other things.
-
-    A timer that comes late says that nobody has looked at the answers meanwhile.
-    """
-    loop = asyncio.get_running_loop()
-
-    def judge(due: float, times: int) -> None:
-        nonlocal timer
-        now = loop.time()
-        if now - due > _BUSY_SECONDS and times < _MOST_TIMES:
-            timer = loop.call_at(now + seconds, judge, now + seconds, times + 1)
-        else:
-            limit.reschedule(now)
-
-    async with asyncio.timeout(None) as limit:
-        timer = loop.call_at(loop.time() + seconds, judge, loop.time() + seconds, 1)
-        try:
-            yield
-        finally:
-            timer.cancel()
 
 
 class SharedRedis:
@@ -136,7 +109,7 @@ class SharedRedis:
                 raise RedisUnavailable
             try:
                 with self.traces.span(_named(work), _SAID, kind="client"):
-                    async with _patience(self._timeout):
+                    async with Patience(self._timeout):
                         return await work(self._client)
             except Exception as error:
                 self._put_out_of_use(error)
@@ -181,7 +154,7 @@ class SharedRedis:
             await asyncio.sleep(self._pause)
             try:
                 for work in (self._probe, *self.before_use):
-                    async with _patience(self._timeout):
+                    async with Patience(self._timeout):
                         await work(self._client)
             except Exception as error:  # noqa: BLE001 - whatever it is, Redis is not fit for use
                 logger.debug("redis stays out of use", error=type(error).__name__)

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from rpc_server.backends.redis import Argument, RedisUnavailable, SharedRedis
 from rpc_server.backends.redis_tail import Followed, Message, Tail
-from rpc_server.calls.relay import MemoryRelay, still_running
+from rpc_server.calls.relay import LONGEST_ALIAS, MemoryRelay, still_running
 from rpc_server.calls.streams import Event, Owner
 from rpc_server.contract.progress import Stage
 
@@ -28,8 +28,6 @@ _KNOWN_SECONDS = 15.0
 _SIGN_OF_LIFE_SECONDS = 5.0
 _MOST_EVENTS = 32
 _MOST_CALLS = 256
-# A name that cannot stand in an address need not be known elsewhere.
-_LONGEST_ALIAS = 1024
 # How long a watcher waits for what other processes have.
 _CATCHING_UP_SECONDS = 0.5
 
@@ -114,7 +112,7 @@ class RedisRelay:
 
     def _new_run(self, owner: Owner, request_id: str, aliases: Sequence[str]) -> _Run:
         id = f"{self._process}-{secrets.token_hex(8)}"
-        known = [alias for alias in aliases if len(alias) <= _LONGEST_ALIAS]
+        known = [alias for alias in aliases if len(alias) <= LONGEST_ALIAS]
         call = orjson.dumps({"run": id, "request_id": request_id, "aliases": known})
         claim = self._redis.key("claim", owner.tenant_id, owner.user_id, request_id)
         return _Run([claim, events_key(self._redis, owner, id), calls_key(self._redis, owner)], id, call)

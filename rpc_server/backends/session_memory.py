@@ -64,6 +64,11 @@ class Log:
         """Tell whether the last message is older than *moment*, in seconds since 1970."""
         return self.ended is not None and self.ended < moment
 
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether `begun` would not wait."""
+        return bool(self.messages) or self.ended is not None or self.is_released
+
     async def begun(self) -> None:
         """Wait for the first message, or until readers are let go."""
         async for _ in self.read(is_releasable=True):

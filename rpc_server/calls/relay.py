@@ -11,6 +11,8 @@ from rpc_server.calls.telemetry import NO_METRICS, Metrics
 from rpc_server.contract.errors import Conflict, NotFound, RateLimited, ShuttingDown
 
 _RING_EVENTS = 32
+# A name that cannot stand in an address need not be known.
+LONGEST_ALIAS = 1024
 
 
 @dataclass(slots=True)
@@ -153,7 +155,8 @@ class MemoryRelay:
             for watcher in replaced.watchers:
                 watcher.offer(Event.broken_off(replaced.latest))
         self._forget((owner, request_id))
-        self._streams[owner, request_id] = _Stream(frozenset(aliases) - {request_id}, is_mirrored)
+        known = frozenset(alias for alias in aliases if len(alias) <= LONGEST_ALIAS)
+        self._streams[owner, request_id] = _Stream(known - {request_id}, is_mirrored)
         self._by_owner[owner].add(request_id)
         for waiting in self._early.pop(owner, ()):
             if not waiting.done():

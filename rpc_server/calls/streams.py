@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
@@ -17,7 +16,7 @@ from rpc_server.contract.result import Result
 
 # Events that wait for one watcher; progress is a gauge, so the oldest may go.
 _WAITING_EVENTS = 64
-# The last event leaves a relay within this time, or the call answers without it.
+# The call answers no later than so long after its last event, whether the relay has taken that or not.
 _CLOSING_SECONDS = 2.0
 # The smallest step, so that what a tool reports always grows.
 _STEP = 0.0001
@@ -120,7 +119,10 @@ class Gauge(asyncio.Queue[Event]):
 
 
 class CallStream:
-    """One call's stream: fed by the tool and by the server, drained into the relay by a task of its own."""
+    """One call's stream: fed by the tool and by the server, drained into the relay by a task of its own.
+
+    Whoever owns the call gets its events straight from there: how fast the relay is, is not their concern.
+    """
 
     def __init__(self, relay: Relay, owner: Owner, request_id: str, dropped: Callable[[], None] = lambda: None) -> None:
         self._relay = relay
@@ -129,13 +131,10 @@ class CallStream:
         self._queue = Gauge(dropped)
         self._number = 0
         self._reached = -_STEP
+        # Whether there was its last event.
+        self.has_ended = False
         self.own_watcher: Gauge | None = None
         self._drain = asyncio.create_task(self._drained(), name=f"progress of {request_id}")
-
-    @property
-    def has_ended(self) -> bool:
-        """Tell whether its last event was sent."""
-        return self._drain.done()
 
     def begin(self, tool: str) -> None:
         """Say that the tool starts."""
@@ -159,21 +158,21 @@ class CallStream:
     def _offer(self, stage: Stage, progress: float, message: str, data: dict[str, Any]) -> None:
         is_last = stage in ("done", "error")
         reached = round(min(max(progress, self._reached + _STEP), 1.0), 4)
-        if reached <= self._reached or (reached == 1.0 and not is_last):
+        if self.has_ended or reached <= self._reached or (reached == 1.0 and not is_last):
             return
-        self._reached = reached
-        self._number += 1
-        self._queue.offer(Event.of(self._number, stage, reached, message, data))
+        event = Event.of(self._number + 1, stage, reached, message, data)
+        self._number, self._reached, self.has_ended = event.id, reached, is_last
+        if self.own_watcher is not None:
+            self.own_watcher.offer(event)
+        self._queue.offer(event)
 
     async def _drained(self) -> None:
         async for event in self._queue.events():
-            if self.own_watcher is not None:
-                self.own_watcher.offer(event)
             try:
                 await self._relay.publish(self._owner, self._request_id, event)
             except Exception as error:  # noqa: BLE001 - nobody's call fails because nobody can watch it
                 logger.warning("progress lost", error=type(error).__name__)
 
     async def _end(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._drain, _CLOSING_SECONDS)
+        # A relay that takes longer is left to it: without the last event its watchers would wait for ever.
+        await asyncio.wait([self._drain], timeout=_CLOSING_SECONDS)

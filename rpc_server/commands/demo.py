@@ -12,6 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from handlers.demo import TABLES, DemoPlan
+from rpc_server.commands.cached import changing
 from rpc_server.commands.demo_rows import Packet, Types, packets_ahead
 from rpc_server.commands.failure import CommandFailed, sentences
 from rpc_server.commands.owner import owner_connection, owner_url
@@ -45,12 +46,12 @@ def demo(
     with sentences():
         ends = datetime.now(UTC) if until is None else until.replace(tzinfo=UTC)
         plan = DemoPlan(tenant_id=tenant, contacts=contacts, seed=seed, until=ends.replace(microsecond=0))
-        rows = asyncio.run(_fill(owner_url(Settings()), plan))
+        rows = asyncio.run(_fill(Settings(), plan))
         typer.echo(f"Tenant {tenant}: {contacts:,} contacts, {rows:,} rows in all.")
 
 
-async def _fill(url: str, plan: DemoPlan) -> int:
-    async with owner_connection(url) as connection:
+async def _fill(settings: Settings, plan: DemoPlan) -> int:
+    async with changing(settings, plan.tenant_id), owner_connection(owner_url(settings)) as connection:
         if await connection.fetchval("select exists (select from mcp_store.migrations where source <> 'crm')"):
             raise CommandFailed("This database is another CRM's own; demo data goes into a database of ours only.")
         with progress_bar() as bar:

@@ -9,6 +9,7 @@ import asyncpg
 
 from rpc_server.backends.embedded_postgres import EmbeddedPostgres
 from rpc_server.backends.migrations import grant_login, migrate
+from rpc_server.backends.postgres_connection import is_direct
 from rpc_server.commands.failure import CommandFailed
 from rpc_server.settings import ROOT, Settings
 
@@ -44,6 +45,12 @@ async def owner_connection(url: str) -> AsyncIterator["asyncpg.Connection[asyncp
     try:
         if connection.get_server_version().major < 14:
             raise CommandFailed(f"PostgreSQL 14 or newer is needed; this is {connection.get_server_version().major}.")
+        # Locks and prepared statements of a session would be left behind on somebody else's backend.
+        if Settings().database_pooler != "session" and not await is_direct(connection):
+            raise CommandFailed(
+                "A pooler stands before this PostgreSQL. Set DATABASE_OWNER_URL to an address of PostgreSQL itself; "
+                "or, where the pooler keeps one backend for a whole session, DATABASE_POOLER=session."
+            )
         yield connection
     finally:
         await connection.close()

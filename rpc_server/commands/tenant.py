@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from handlers.tenants import TenantSettings
+from rpc_server.commands.cached import changing
 from rpc_server.commands.failure import CommandFailed, sentences
 from rpc_server.commands.owner import owner_connection, owner_url
 from rpc_server.settings import Settings
@@ -43,12 +44,13 @@ def change(
 ) -> None:
     """Change settings of a tenant, such as time_zone=America/Recife 'won_stage_names=["Pago"]'.
 
-    All of them or none. 'show' lists the keys. Uses DATABASE_OWNER_URL, else DATABASE_URL, else the
-    database of a running 'serve --dev'.
+    All of them or none. 'show' lists the keys. Servers may answer from their cache for up to 5 minutes
+    more, unless it is in Redis and REDIS_URL is set here too. Uses DATABASE_OWNER_URL, else
+    DATABASE_URL, else the database of a running 'serve --dev'.
     """
     with sentences():
         changes = dict(_parsed(assignment) for assignment in assignments)
-        asyncio.run(_write(tenant, changes))
+        asyncio.run(_change(Settings(), tenant, changes))
         typer.echo(f"Tenant {tenant}: {', '.join(changes)} changed.")
 
 
@@ -81,8 +83,13 @@ async def _read(tenant: str) -> dict[str, Any]:
         return {row["key"]: json.loads(row["value"]) for row in rows}
 
 
-async def _write(tenant: str, changes: dict[str, Any]) -> None:
-    async with owner_connection(owner_url(Settings())) as connection, connection.transaction():
+async def _change(settings: Settings, tenant: str, changes: dict[str, Any]) -> None:
+    async with changing(settings, tenant):
+        await _write(owner_url(settings), tenant, changes)
+
+
+async def _write(url: str, tenant: str, changes: dict[str, Any]) -> None:
+    async with owner_connection(url) as connection, connection.transaction():
         for key, value in changes.items():
             await connection.execute(
                 "delete from mcp_store.tenant_settings where tenant_id = $1 and key = $2", tenant, key

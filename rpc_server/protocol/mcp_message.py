@@ -1,7 +1,6 @@
 """Messages as the Model Context Protocol takes them: JSON-RPC, but for ids that are null or no integers."""
 
 import re
-from dataclasses import replace
 from typing import Any
 
 from rpc_server.protocol import jsonrpc
@@ -14,7 +13,7 @@ _INTEGER = re.compile(r"-?\d+")
 def parse(body: bytes, *, max_batch: int, max_depth: int) -> Parsed:
     """Judge a body member by member, never raising; what posts a response is a Fault that says so."""
     parsed = jsonrpc.parse(body, max_batch=max_batch, max_depth=max_depth)
-    return replace(parsed, members=tuple(_judged(member) for member in parsed.members))
+    return Parsed(tuple([_judged(member) for member in parsed.members]), parsed.is_batch)
 
 
 def _judged(member: Request | Fault) -> Request | Fault:

@@ -20,6 +20,8 @@ async def read_body(request: web.Request) -> bytes:
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() not in _ENCODINGS:
         raise web.HTTPUnsupportedMediaType
     try:
+        if request.content.is_eof():  # all of it came with the head: there is nothing to wait for
+            return await request.read()
         async with asyncio.timeout(request.app[SETTINGS].body_seconds):
             return await request.read()
     except TimeoutError:

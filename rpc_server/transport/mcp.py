@@ -1,6 +1,7 @@
 """MCP over Streamable HTTP: one address for every version."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -112,7 +113,12 @@ def _check_media_types(request: web.Request) -> None:
 
 def _accepts(request: web.Request, media_type: str) -> bool:
     """Tell whether the client takes *media_type*; one that it gives no weight (q=0) it does not."""
-    for part in ",".join(request.headers.getall(hdrs.ACCEPT, [])).split(","):
+    return _takes(",".join(request.headers.getall(hdrs.ACCEPT, [])), media_type)
+
+
+@lru_cache(maxsize=128)
+def _takes(accepted: str, media_type: str) -> bool:
+    for part in accepted.split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
         if name in _RANGES[media_type] and not any(_is_no_weight(parameter) for parameter in parameters):
             return True

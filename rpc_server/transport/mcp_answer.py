@@ -1,7 +1,7 @@
 """One request of MCP: carried out, with all that is said of it meanwhile written into its log."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -152,7 +152,7 @@ class Answering:
         else:
             assert outcome.result is not None
             answer = self._answered(asked, call_result(outcome.result, asked.version, outcome.cache))
-        return replace(answer, limit=outcome.limit)
+        return Answer(answer.body, answer.status, answer.denied, outcome.limit)
 
     async def _outcome(self, asked: Asked, name: str, arguments: Any) -> Outcome:
         aliases = [str(name) for name in (asked.progress_token, asked.id) if name is not None]

@@ -127,7 +127,7 @@ class Sessions:
             caller=request[CALLER],
             request_id=request[REQUEST_ID] if place is None else f"{request[REQUEST_ID]}.{place}",
             progress_token=token if place is None else None,
-            log_level=await self._memory.log_level(session) if place is None else None,
+            log_level=await self._memory.log_level(session) if self._info.logs and place is None else None,
             is_in_batch=place is not None,
         )
 

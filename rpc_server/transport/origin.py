@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
@@ -20,7 +21,10 @@ _TAKEN = (
     "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, MCP-Protocol-Version, Mcp-Method, Mcp-Name, "
     "Mcp-Session-Id, Traceparent, Tracestate, X-Request-Id"
 )
-_EXPOSED = "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, X-Request-Id, Retry-After, RateLimit"
+_EXPOSED = (
+    "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, X-Request-Id, Retry-After, "
+    "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+)
 _PREFLIGHT_SECONDS = "600"
 _PARAM = re.compile(r"mcp-param-[\w!#$%&'*+.^`|~-]{1,100}", re.ASCII | re.IGNORECASE)
 
@@ -56,6 +60,7 @@ def _is_any(host: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=128)
 def _name_of(host: str) -> str | None:
     """Return the name in a Host header, without its port and without brackets; None where it is none."""
     try:

@@ -9,7 +9,7 @@ from aiohttp_sse import sse_response
 
 from rpc_server.calls.call import Calls, Outcome
 from rpc_server.calls.streams import Event, Owner
-from rpc_server.contract.errors import FieldProblem, InvalidArguments, ToolError, UnknownTool
+from rpc_server.contract.errors import FieldProblem, InvalidArguments, PermissionDenied, ToolError, UnknownTool
 from rpc_server.contract.limit import Decision
 from rpc_server.contract.tool import Tool
 from rpc_server.protocol.json_body import BodyFault, read_json
@@ -49,6 +49,7 @@ def routes(calls: Calls, settings: Settings) -> list[web.RouteDef]:
         """Stream the progress of one of the caller's own calls; closing it leaves the call alone."""
         name, owner = request.match_info["request_id"], Owner.of(request[CALLER])
         try:
+            _require_permission(calls, request)
             after = _last_event_id(request)
             with stopped_when_gone(request):
                 async with aclosing(calls.relay.watch(owner, name, after, settings.progress_wait_seconds)) as events:
@@ -83,6 +84,16 @@ def _streaming_tool(calls: Calls, request: web.Request) -> Tool:
             ]
         )
     return tool
+
+
+def _require_permission(calls: Calls, request: web.Request) -> None:
+    """Refuse with PermissionDenied a token that may not make such calls, be it of the user who made this one.
+
+    A stream bears its tool's answer and does not say which tool that is, so what any of them needs is needed.
+    """
+    required = frozenset[str]().union(*(tool.permissions for tool in calls.tools.values() if tool.streams))
+    if missing := request[CALLER].lacks(required):
+        raise PermissionDenied("progress", missing, sorted(required))
 
 
 async def _arguments(request: web.Request, tool: Tool, max_depth: int) -> Any:

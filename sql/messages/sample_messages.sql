@@ -11,7 +11,8 @@
 -- $9 longest   int          characters kept of a text
 --
 -- Systematic: all eligible ones in order of day, conversation and chance, and of these every n-th,
--- beginning where the seed says. So each day and each conversation is there in proportion.
+-- beginning where the seed says. So each day and each conversation is there in proportion. They come in an
+-- order of chance: where time ends before all are judged, those that are stand for the others.
 -- By messages_agent_idx; the question of each drawn one backwards along messages_session_idx.
 with eligible as materialized (
     select m.id,
@@ -61,4 +62,4 @@ select d.id as message_id,
           and m.content_type = 'text'
         order by m.sent_at desc, m.id desc
         limit 1) asked on true
- order by d.sent_at, d.id
+ order by hashtextextended(d.id::text, $7::bigint), d.id

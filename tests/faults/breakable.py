@@ -25,6 +25,7 @@ class BreakablePostgres:
     def start(self) -> None:
         """Start it, on the data that is there."""
         self._server = EmbeddedPostgres.start(self._folder / "data", settings=FAST)
+        self._runs = True
 
     def stop(self) -> None:
         """End it as a crash does: no backend says good-bye, and the data has to be recovered."""
@@ -34,6 +35,7 @@ class BreakablePostgres:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         self._server.stop()
+        self._runs = False
 
     def freeze(self) -> None:
         """Stop all its processes: connections stay open, and nobody answers."""
@@ -50,6 +52,12 @@ class BreakablePostgres:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGCONT)
         self._frozen = []
+
+    def revive(self) -> None:
+        """Have it run, whatever was done to it."""
+        self.thaw()
+        if not self._runs:
+            self.start()
 
     def close(self) -> None:
         """End it for good."""

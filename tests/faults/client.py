@@ -60,7 +60,7 @@ class Client:
         if status == 200:
             answer: Answer = said["result"]
             return answer
-        assert status == 503, said
+        assert status in (503, 504), said
         self.troubles[said["error"]["code"]] += 1
         return None
 

@@ -26,6 +26,7 @@ class Nursery:
 
     def fork(self, output: Path, environment: dict[str, str]) -> int:
         """Start a server with nothing but *environment*, and return its pid; it waits for nobody to reap it."""
+        output.touch()
         assert self._process.stdin is not None and self._process.stdout is not None
         print(json.dumps({"output": str(output), "environment": environment}), file=self._process.stdin, flush=True)
         return int(self._process.stdout.readline())

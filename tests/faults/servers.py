@@ -22,9 +22,18 @@ class Process:
     pid: int
     port: int
 
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
     def kill(self) -> None:
         """End it, whatever it does."""
         os.kill(self.pid, signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        os.kill(self.pid, signal.SIGTERM)
 
 
 class Servers:
@@ -76,15 +85,22 @@ class Servers:
 
     async def _start(self) -> Process:
         output = self._folder / f"server-{len(self._outputs)}.log"
-        output.touch()
         self._outputs.append(output)
-        pid = await asyncio.to_thread(self._nursery.fork, output, self._environment)
-        async with asyncio.timeout(_START_SECONDS):
-            while True:
-                said = _SERVES.search(output.read_text())
-                if said is not None:
-                    return Process(pid, int(said[1]))
-                await asyncio.sleep(0.002)
+        return await started(self._nursery, output, self._environment)
+
+
+async def started(nursery: Nursery, output: Path, environment: dict[str, str]) -> Process:
+    """Start a server whose output goes to a file, and return it when it answers."""
+    pid = await asyncio.to_thread(nursery.fork, output, environment)
+    async with asyncio.timeout(_START_SECONDS):
+        while (port := _port_in(output)) is None:
+            await asyncio.sleep(0.002)
+    return Process(pid, port)
+
+
+def _port_in(output: Path) -> int | None:
+    said = _SERVES.search(output.read_text())
+    return None if said is None else int(said[1])
 
 
 @asynccontextmanager

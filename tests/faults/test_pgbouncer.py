@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs pgbouncer (on Deb
 # More connections than backends: each of a pool's is served by all of them.
 CONNECTIONS = 4 * BACKENDS
 NOTHING = Query("nothing", "-- Nothing.\nselect $1::integer as given", ("given",))
+KEPT = Query("kept", "-- What is prepared.\nselect name from pg_prepared_statements", ())
 SLEEP = Query("sleep", "-- Not soon.\nselect pg_sleep(60)", ())
 
 
@@ -69,7 +70,9 @@ async def test_a_pooler_is_noticed_and_no_statement_is_kept_on_its_backends(crm:
     assert pool._connector.is_pooled
     assert 1 <= await _backends(crm) <= BACKENDS
     async with pool.snapshot("tenant", lambda: None) as snapshot:
-        assert await snapshot.all(Query("kept", "-- What is prepared.\nselect name from pg_prepared_statements", ())) == []
+        assert (
+            await snapshot.all(Query("kept", "-- What is prepared.\nselect name from pg_prepared_statements", ())) == []
+        )
 
 
 async def test_without_a_pooler_statements_are_kept(crm: Crm) -> None:
@@ -114,30 +117,22 @@ async def test_calls_that_find_all_its_backends_busy_are_told_soon(pooler: PgBou
     async with Postgres(pooler.url, size=CONNECTIONS, acquire_seconds=0.5) as pool:
         await ask(pool)
         holders = [asyncio.create_task(_sleep(pool)) for _ in range(BACKENDS)]
-        async with asyncio.timeout(10):
-            with pytest.raises(DependencyUnavailable, match="no free connection"):
-                while True:
-                    await ask(pool)
+        assert "no free connection" in await _until_refused(pool)
         for holder in holders:
             assert not holder.done(), "what runs is left alone"
             holder.cancel()
         await asyncio.wait(holders)
-        async with asyncio.timeout(10):
-            await _until_answered(pool)
+        await _until_answered(pool)
 
 
 async def test_it_may_be_restarted(pool: Postgres, pooler: PgBouncer) -> None:
     await ask(pool)
     pooler.kill()
-    async with asyncio.timeout(10):
-        with pytest.raises(DependencyUnavailable):
-            while True:
-                await ask(pool)
+    await _until_refused(pool)
     assert await pool.standing() == "unavailable"
 
     pooler.start()
-    async with asyncio.timeout(10):
-        await _until_answered(pool)
+    await _until_answered(pool)
     assert await pool.standing() == "ok"
 
 
@@ -152,13 +147,24 @@ async def _sleep(pool: Postgres) -> None:
         await snapshot.all(SLEEP)
 
 
+async def _until_refused(pool: Postgres) -> str:
+    """Return what the first caller is told that gets no answer."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await ask(pool)
+            except DependencyUnavailable as refused:
+                return refused.message
+
+
 async def _until_answered(pool: Postgres) -> None:
-    while True:
-        try:
-            await ask(pool)
-            return
-        except DependencyUnavailable:
-            await asyncio.sleep(0.02)
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await ask(pool)
+                return
+            except DependencyUnavailable:
+                await asyncio.sleep(0.02)
 
 
 async def _backends(crm: Crm) -> int:

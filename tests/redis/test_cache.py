@@ -221,6 +221,25 @@ async def test_of_a_hundred_that_ask_the_same_at_once_one_goes_on(asker: Asker, 
     assert sorted(answers, key=str) == [(1, 0.0)] * 99 + [(1, None)]
 
 
+async def test_those_who_ask_at_once_share_only_what_each_may_be_told(asker: Asker, world: World) -> None:
+    async def ask(tenant: str, permission: str) -> tuple[str, int]:
+        figure, _ = await asker.ask(tenant=tenant, permissions=("analytics.view", permission))
+        return f"{tenant} {permission}", figure
+
+    async def answer_each_otherwise(call: Call) -> Result:
+        world.queries.append(call)
+        figure = len(world.queries)
+        await asyncio.sleep(0.01)
+        return Figure(figure=figure)
+
+    world.query = answer_each_otherwise  # type: ignore[method-assign]
+    asked = [(tenant, permission) for tenant in ("a", "b") for permission in ("x.view", "y.view")]
+    answers = await asyncio.gather(*(ask(*one) for one in asked * 25))
+
+    assert len(world.queries) == 4
+    assert len(set(answers)) == len({figure for _, figure in answers}) == 4
+
+
 async def test_where_one_goes_away_another_goes_on_in_its_place(asker: Asker, world: World) -> None:
     begun = asyncio.Event()
 

@@ -330,3 +330,29 @@ async def test_while_it_is_out_of_use_nobody_waits_for_it() -> None:
             with pytest.raises(RedisUnavailable):
                 await redis.run(lambda client: client.get("k"))
         assert not await redis.check()
+
+
+async def test_a_process_does_not_take_its_own_slowness_for_that_of_redis(
+    replicas_of: StartReplicas, own_redis: RedisServer
+) -> None:
+    replica = await replicas_of("redis", own_redis.url).start(timeout_seconds=0.1)
+    redis = replica.redis
+    assert redis is not None
+    loop = asyncio.get_running_loop()
+    for _ in range(3):
+        looking = asyncio.create_task(replica.cache.look_up("tenant", b"key"))
+        await asyncio.sleep(0)
+        loop.call_soon(time.sleep, 0.3)
+
+        assert (await looking).generation is not None
+    assert redis.in_use
+
+
+async def test_a_thousand_calls_at_once_are_no_trouble(replicas_of: StartReplicas, own_redis: RedisServer) -> None:
+    replica = await replicas_of("redis", own_redis.url).start(timeout_seconds=0.25)
+    assert replica.redis is not None
+
+    looked = await asyncio.gather(*(replica.cache.look_up(f"tenant {n}", b"key") for n in range(1000)))
+
+    assert all(one.generation is not None for one in looked)
+    assert replica.redis.in_use

@@ -402,3 +402,30 @@ async def streamed(server: Server, path: str, headers: dict[str, str]) -> list[d
         assert response.status == 200, await response.text()
         lines = (await response.read()).decode().splitlines()
     return [orjson.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+
+
+async def test_a_stream_that_broke_off_goes_on_on_the_other_replica(
+    stage: Stage, start_server: StartServer, sharing: dict[str, Any]
+) -> None:
+    one, other = [await start_server(stage.tools, **sharing) for _ in range(2)]
+    bearer = one.bearer(TENANT) | {"Accept": "application/json, text/event-stream"}
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    async with post(one, "/mcp", request("initialize", hello), bearer) as response:
+        bearer |= {"Mcp-Session-Id": response.headers["Mcp-Session-Id"], "MCP-Protocol-Version": "2025-11-25"}
+    call = request("tools/call", {"name": "climb", "_meta": {"progressToken": "p"}})
+    async with post(one, "/mcp", call, bearer) as response:
+        last_seen = ""
+        while b"notifications/progress" not in (line := await response.content.readline()):
+            if line.startswith(b"id: "):
+                last_seen = line.decode().removeprefix("id: ").strip()
+    stage.go_on.set()
+
+    async def is_known() -> bool:
+        async with other.session.get(f"{other.url}/mcp", headers=bearer | {"Last-Event-ID": last_seen}) as resumed:
+            if resumed.status != 200:
+                return False
+            messages = [line for line in (await resumed.read()).splitlines() if line.startswith(b"data: {")]
+        assert orjson.loads(messages[-1].removeprefix(b"data: "))["result"]["structuredContent"] == {"steps": 2}
+        return True
+
+    await until(is_known)

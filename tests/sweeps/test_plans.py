@@ -90,8 +90,8 @@ async def _plan(connection: "asyncpg.Connection[asyncpg.Record]", name: str, mod
             found = await connection.fetchval(f"explain (format json) {asked.text}", *values)
         else:
             await connection.execute(f"prepare asked as {asked.text}")
-            values = ", ".join(["null"] * len(asked.parameters))
-            found = await connection.fetchval(f"explain (format json) execute asked{f'({values})' if values else ''}")
+            nulls = ", ".join(["null"] * len(asked.parameters))
+            found = await connection.fetchval(f"explain (format json) execute asked{f'({nulls})' if nulls else ''}")
             await connection.execute("deallocate asked")
     plan: dict[str, Any] = orjson.loads(found)[0]["Plan"]
     return plan

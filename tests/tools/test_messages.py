@@ -1,5 +1,6 @@
 """analyze_agent_messages on real rows: which messages are drawn, what is said of them, and what stays unsaid."""
 
+import math
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from handlers.messages.sampling import Sample, draw, find_writer
+from handlers.messages.sampling import Sample, draw, find_writer, redacted
 from handlers.periods import latest
 from handlers.tenants import TenantSettings
 from rpc_server.contract.errors import InvalidArguments, NotFound
@@ -53,7 +54,8 @@ async def drawn(crm: Crm, agent: Agent, size: int = 50, tenant: str = "tenant-a"
         call: Any = Asking()
         call.db = database
         period = latest(settings.zone, NOW, None, None)
-        return await draw(call, await find_writer(call, agent.id), period, size)
+        chosen = await draw(call, await find_writer(call, agent.id), period, size)
+    return await redacted(chosen, math.inf)
 
 
 async def test_only_the_agents_own_words_of_the_period_are_eligible(crm: Crm) -> None:

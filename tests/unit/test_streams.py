@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rpc_server.calls import streams
 from rpc_server.calls.relay import MemoryRelay
 from rpc_server.calls.streams import CallStream, Event, Gauge, Owner
 from rpc_server.contract.errors import Conflict, NotFound, RateLimited, ShuttingDown
@@ -220,3 +221,56 @@ async def test_a_watcher_that_leaves_leaves_nothing_behind() -> None:
 
     state = (relay._streams, relay._by_owner, relay._ended, relay._early, relay._watching)
     assert not any(state), state
+
+
+class SlowRelay(MemoryRelay):
+    """Takes nothing until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_take = asyncio.Event()
+
+    async def publish(self, owner: Owner, request_id: str, event: Event, *, is_mirrored: bool = False) -> None:
+        await self.may_take.wait()
+        await super().publish(owner, request_id, event, is_mirrored=is_mirrored)
+
+
+async def test_a_slow_relay_keeps_no_caller_waiting_and_gets_the_last_event_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "_CLOSING_SECONDS", 0.01)
+    relay = SlowRelay()
+    await relay.open(ME, "call", ())
+    watching = asyncio.create_task(seen(relay, "call"))
+    stream = CallStream(relay, ME, "call")
+    stream.own_watcher = own = Gauge()
+    stream.begin("tool")
+    stream.report("analyzing", 0.5, "half", part=1)
+    await stream.done("tool", Answer(figure=7))
+
+    async with asyncio.timeout(10):
+        assert [event.stage async for event in own.events()] == ["starting", "analyzing", "done"]
+        relay.may_take.set()
+        assert await watching == [1, 2, 3]
+
+
+async def test_nothing_comes_after_the_last_event() -> None:
+    relay = MemoryRelay()
+    await relay.open(ME, "call", ())
+    stream = CallStream(relay, ME, "call")
+    stream.own_watcher = own = Gauge()
+    await stream.failed(ShuttingDown())
+    stream.report("analyzing", 0.5, "half", part=1)
+    await stream.failed(ShuttingDown())
+
+    assert own.qsize() == 1 and stream.has_ended
+    assert await seen(relay, "call") == [1]
+
+
+async def test_a_name_too_long_for_an_address_is_not_kept() -> None:
+    relay = MemoryRelay()
+    await ended(relay, "call", aliases=("a" * 1024, "b" * 1025))
+
+    assert await seen(relay, "a" * 1024) == [1, 2]
+    with pytest.raises(NotFound):
+        await seen(relay, "b" * 1025)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from handlers.messages.model.prompt import MOST_QUESTION, MOST_TEXT, Prompt, build
+from handlers.messages.model.prompt import Prompt, build
 from handlers.messages.model.rubric import RUBRIC
 from handlers.messages.model.verdicts import MOST_EXCERPT, Verdicts, parse
-from handlers.messages.quality import TONES, Brand, SampledMessage
+from handlers.messages.quality import MOST_QUESTION, MOST_TEXT, TONES, Brand, SampledMessage
 from tests.vertex.conftest import sample
 from tests.vertex.fake import verdict
 

@@ -309,6 +309,15 @@ async def test_nobody_else_sees_a_stream_or_learns_that_there_is_one(toys: Clien
     await own
 
 
+async def test_a_token_that_may_not_make_the_call_does_not_see_its_answer_either(toys: Client) -> None:
+    await stages(toys, "/v1/tools/count/stream", request_id="mine")
+
+    for name in ("mine", "none"):
+        narrow = await toys.send("GET", f"/progress/{name}", permissions=("contacts.view",))
+        assert (narrow.status, narrow.error["code"]) == (403, "permission_denied")
+        assert 'scope="analytics.view"' in narrow.headers["WWW-Authenticate"]
+
+
 async def sleeping(url: str) -> int:
     connection = await asyncpg.connect(url)
     try:

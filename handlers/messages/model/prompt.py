@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.messages.model.rubric import RUBRIC, Rubric
-from handlers.messages.quality import SCALE, Brand, Dimension, SampledMessage
+from handlers.messages.quality import MOST_QUESTION, MOST_TEXT, SCALE, Brand, Dimension, SampledMessage
 
-# What a model sees of a message and of the question before it; longer ones are cut.
-MOST_TEXT = 4_000
-MOST_QUESTION = 1_000
 MOST_FINDINGS = 2
 NO_TONE = "none"
 # Output that a message's verdict may take, with room for a model that thinks a little first.

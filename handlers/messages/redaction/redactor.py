@@ -56,8 +56,12 @@ class Redactor:
         """Say how many data of each kind were replaced so far, in the order of the kinds."""
         return {kind: self._replaced[kind] for kind in KINDS if self._replaced[kind]}
 
-    def redact(self, text: str) -> str:
-        """Return *text* with placeholders such as <CPF_1>; ValueError beyond MAX_CHARACTERS."""
+    def redact(self, text: str, most: int = MAX_CHARACTERS) -> str:
+        """Return the first *most* characters of *text* with placeholders such as <CPF_1>.
+
+        What begins among them is replaced as a whole: of a text that goes on a little, no half of a datum is left.
+        Raises ValueError for a text beyond MAX_CHARACTERS.
+        """
         if len(text) > MAX_CHARACTERS:
             raise ValueError(f"A text to redact has at most {MAX_CHARACTERS} characters, this one {len(text)}.")
         folded = plain(text)
@@ -65,9 +69,11 @@ class Redactor:
         at = 0
         for datum in _found(blanked(folded.text, self._typed_in(folded))):
             start, end = folded.original(datum.start, datum.end)
+            if start >= most:
+                break
             pieces += text[at:start], self._placeholder(datum)
             at = end
-        return "".join([*pieces, text[at:]])
+        return "".join([*pieces, text[at:most]])
 
     def _typed_in(self, folded: Plain) -> list[Found]:
         """Take the numbers of placeholders that stand in a text, and say where they stand."""

@@ -87,4 +87,10 @@ def _findings(
 ) -> Iterator[Finding]:
     first = {words: span for span, words in reversed(said.items())}
     for start, end in sorted(first.values()):
-        yield Finding("brand", kind, text.excerpt(start, end), reason.format(text.quoted[start:end]), is_strength)
+        yield Finding(
+            "brand",
+            kind,
+            text.excerpt(start, end),
+            reason.format(" ".join(text.quoted[start:end].split())),
+            is_strength,
+        )
