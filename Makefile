@@ -15,7 +15,7 @@ export UV_PYTHON := $(VENV)/bin/python
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci-slow conformance clients fuzz check lint types format snapshots tools token clean
+.PHONY: help run test ci-slow conformance clients fuzz bench bench-peers check lint types format snapshots tools token smoke clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,13 @@ clients: $(VENV)/.dev ## Try real MCP clients against two servers in turn (needs
 fuzz: $(VENV)/.dev ## Fuzz /mcp and /rpc, guided by coverage (FUZZ_SECONDS=600)
 	@$(RUN) tests.fuzz.run $(or $(FUZZ_SECONDS),600)
 
+bench: $(VENV)/.dev ## Measure calls on all roads beside the floor, and where their time goes (ARGS=…)
+	@$(RUN) bench.calls $(ARGS)
+	@$(RUN) bench.layers
+
+bench-peers: $(VENV)/.dev ## The same beside other servers of MCP (needs npm; ARGS="--save calls")
+	@$(RUN) bench.calls --peers $(ARGS)
+
 check: lint types ## Lint and type-check
 
 lint: $(VENV)/.dev
@@ -95,5 +102,10 @@ tools: $(VENV)/.run ## List the tools
 token: $(VENV)/.run ## Print a development token (TENANT=aurora)
 	@$(RUN) rpc_server token --tenant $(or $(TENANT),aurora)
 
+smoke: $(VENV)/.run ## Ask a running server one thing of each kind (URL=… TOKEN=…; TENANT=aurora)
+	@$(RUN) rpc_server smoke --url $(or $(URL),http://127.0.0.1:$(or $(PORT),8081)) --tenant $(or $(TENANT),aurora)
+
 clean: ## Remove the environment and the demo data
 	rm -rf $(VENV) .data
+
+include deploy/containers.mk

@@ -54,7 +54,7 @@ async def isolated(request: web.Request) -> web.Response:
         standing = await connection.fetchrow(COUNT_OPPORTUNITIES.text, start, end)
         decided = await connection.fetchrow(COUNT_QUALIFIED_IN_PERIOD.text, start, end)
         await connection.execute("rollback")
-    return _figures({**dict(counts), **dict(standing), **dict(decided)})
+    return _figures(counts, standing, decided)
 
 
 async def single(request: web.Request) -> web.Response:
@@ -64,7 +64,7 @@ async def single(request: web.Request) -> web.Response:
         await connection.execute(_OPENING)
         row = await connection.fetchrow(_STATEMENT, *moments)
         await connection.execute("rollback")
-    return _figures(dict(row))
+    return _figures(row)
 
 
 def _moments(body: bytes) -> list[datetime]:
@@ -72,7 +72,8 @@ def _moments(body: bytes) -> list[datetime]:
     return [datetime.fromisoformat(asked[name]) for name in ("start", "end", "previous_start", "previous_end")]
 
 
-def _figures(figures: dict[str, int]) -> web.Response:
+def _figures(*rows: asyncpg.Record | None) -> web.Response:
+    figures = {name: value for row in rows if row is not None for name, value in row.items()}
     return web.Response(body=orjson.dumps(figures), content_type="application/json")
 
 

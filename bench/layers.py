@@ -8,7 +8,7 @@ time, the least of many batches, so that a busy machine shows little.
 import asyncio
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from time import process_time
 from typing import Annotated, Any, cast
 from unittest.mock import patch
@@ -77,7 +77,12 @@ async def answer_of(server: web.Server, request: bytes) -> bytes:
     """Send one request, and return its answer."""
     answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     connection = server()
-    connection.connection_made(Sink(lambda data: answered.done() or answered.set_result(data)))
+
+    def take(data: bytes) -> None:
+        if not answered.done():
+            answered.set_result(data)
+
+    connection.connection_made(Sink(take))
     connection.data_received(request)
     try:
         return await asyncio.wait_for(answered, 30)
@@ -135,7 +140,7 @@ def _without(part: str) -> Iterator[None]:
         yield
 
 
-def _server(stand: Stand, part: str = "") -> tuple[web.Application, Runner]:
+def _server(stand: Stand, part: str = "") -> Runner:
     settings = Settings(
         database_url=cast("Any", stand.url),
         rate_limit_read=100_000,
@@ -147,7 +152,7 @@ def _server(stand: Stand, part: str = "") -> tuple[web.Application, Runner]:
     if part in MIDDLEWARES:
         at = MIDDLEWARES.index(part)
         app.middlewares[at] = web.middleware(_straight)
-    return app, Runner(app, access_log=None)
+    return Runner(app, access_log=None)
 
 
 async def _straight(request: web.Request, handler: Any) -> web.StreamResponse:
@@ -185,7 +190,7 @@ async def _all(rounds: int, road: str, parts: bool) -> None:
         runners["handler alone"] = bare, _request(mcp_stateless, question)
         left_out = [""] + ([*LAYERS[:-1], *MIDDLEWARES] if parts else [])
         for part in left_out:
-            _, runner = _server(stand, part)
+            runner = _server(stand, part)
             await runner.setup()
             assert runner.server is not None
             for name, shape in ROADS.items() if not part else [(road, ROADS[road])]:
@@ -202,8 +207,8 @@ async def _all(rounds: int, road: str, parts: bool) -> None:
         for name, cost in found.items():
             saved = f"  costs {found[road] - cost:6.1f}" if name.startswith("without") else ""
             print(f"{name:24} {cost:7.1f} µs  {cost / found['handler alone']:5.2f} of the handler alone{saved}")
-        for runner in {runner for runner, _ in runners.values()}:
-            await runner.cleanup()
+        for each in {runner for runner, _ in runners.values()}:
+            await each.cleanup()
 
 
 def _request(shape: Shape, question: Question, session: str = "") -> bytes:
@@ -228,10 +233,10 @@ def main(
     parts: Annotated[bool, typer.Option(help="Leave each part out, to see what it costs.")] = True,
 ) -> None:
     """Print what a cached call costs on each road, and what each layer and middleware has of it."""
-    log = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(log, 2)
-    configure_logs("json", "info")
-    uvloop.run(_all(rounds, road, parts))
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        with redirect_stderr(nowhere):
+            configure_logs("json", "info")
+        uvloop.run(_all(rounds, road, parts))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Runs told: medians by contender, and the ratios that the server is held to."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from statistics import median
 
 from pydantic import BaseModel
@@ -60,59 +61,72 @@ def _table(results: Results, connections: int, days: int) -> list[str]:
 
 
 def _mid(runs: Iterable[Run], figure: str) -> float:
-    return median(getattr(run, figure) for run in runs)
+    return float(median(getattr(run, figure) for run in runs))
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A ratio of two contenders' medians, and what it must be."""
+
+    of: str
+    to: str
+    figure: str
+    bound: float
+    connections: int = 32
+    is_least: bool = True
+
+    def told(self, results: Results, days: int) -> str | None:
+        """Return a line of the table; None where one of the two was not measured."""
+        ones = results.of(self.of, self.connections, days)
+        others = results.of(self.to, self.connections, days)
+        if not ones or not others:
+            return None
+        ratio = _mid(ones, self.figure) / _mid(others, self.figure)
+        holds = ratio >= self.bound if self.is_least else ratio <= self.bound
+        what = f"{self.of}, {days} days, {self.connections} clients: {_MEANT[self.figure]} of {self.to}'s"
+        return _line(f"{what} {'≥' if self.is_least else '≤'} {self.bound:g}", f"{ratio:.2f}", holds)
+
+
+_MEANT = {"calls_per_second": "calls/s", "server_cpu": "CPU", "p99": "p99"}
+_UNCACHED, _CACHED, _REDIS = (f"{server}: /mcp 2026-07-28" for server in ("ours", "ours, cache", "ours, Redis"))
+_ISOLATED, _ALONE = "floor: our statements, isolated", "floor: handler alone"
+_MOST_OVER_FLOOR = 120.0
+_MOST_MEGABYTES = 90.0
+PROMISES = (
+    Promise(_UNCACHED, "Toolbox", "calls_per_second", 1),
+    Promise(_UNCACHED, "Toolbox", "server_cpu", 1, is_least=False),
+    Promise(_UNCACHED, "Toolbox", "p99", 1, connections=256, is_least=False),
+    Promise(_UNCACHED, "Python SDK", "calls_per_second", 4),
+    Promise(_UNCACHED, "FastMCP", "calls_per_second", 6),
+    Promise(_CACHED, _ALONE, "server_cpu", 1.6, is_least=False),
+    Promise(_REDIS, _ALONE, "server_cpu", 5, is_least=False),
+    Promise(_CACHED, "Toolbox", "calls_per_second", 2),
+    Promise(_CACHED, "Python SDK", "calls_per_second", 8),
+    Promise(_CACHED, "FastMCP", "calls_per_second", 12),
+    # Harder than what was promised: beside peers that remember answers too.
+    Promise(_CACHED, "Python SDK, dict", "calls_per_second", 8),
+    Promise(_CACHED, "FastMCP, dict", "calls_per_second", 12),
+)
 
 
 def _ratios(results: Results) -> list[str]:
-    """Return the lines that were promised, each with what came of it."""
+    """Return what was promised, each with what came of it."""
     lines = ["| promised | measured | |", "|---|---|---|"]
-    modern, cached = "ours: /mcp 2026-07-28", "ours, cache: /mcp 2026-07-28"
-    floor, isolated = "floor: handler alone", "floor: our statements, isolated"
-    rate, cpu, p99 = "calls_per_second", "server_cpu", "p99"
-
-    def told_ratio(
-        what: str, of: str, to: str, figure: str, at: int, holds: Callable[[float], bool], days: int
-    ) -> None:
-        ratio = _ratio(results, of, to, figure, at, days)
-        if ratio is not None:
-            lines.append(f"| {what} | {ratio:.2f} | {'yes' if holds(ratio) else 'NO'} |")
-
     for days in dict.fromkeys(run.days for run in results.runs):
-        of_days = f"uncached, {days} days"
-        told_ratio(f"{of_days}: calls/s at 32, of Toolbox's ≥ 1", modern, "Toolbox", rate, 32, lambda x: x >= 1, days)
-        told_ratio(f"{of_days}: CPU, of Toolbox's ≤ 1", modern, "Toolbox", cpu, 32, lambda x: x <= 1, days)
-        told_ratio(f"{of_days}: p99 at 256, of Toolbox's ≤ 1", modern, "Toolbox", p99, 256, lambda x: x <= 1, days)
-        for peer, factor in (("Python SDK", 4), ("FastMCP", 6)):
-            told_ratio(f"{of_days}: calls/s, of {peer}'s ≥ {factor}", modern, peer, rate, 32, factor.__le__, days)
-        told_ratio(f"{of_days}: CPU, of Python SDK's", modern, "Python SDK", cpu, 32, lambda x: x <= 0.25, days)
-        of, to = _runs(results, modern, 32, days), _runs(results, isolated, 32, days)
-        if of and to:
-            more = _mid(of, cpu) - _mid(to, cpu)
-            lines.append(f"| {of_days}: µs more than the floor ≤ 120 | {more:.0f} | {'yes' if more <= 120 else 'NO'} |")
-    first = results.runs[0].days
-    told_ratio("cached: CPU, of the handler's alone ≤ 1.6", cached, floor, cpu, 32, lambda x: x <= 1.6, first)
-    redis = "ours, Redis: /mcp 2026-07-28"
-    told_ratio("cached in Redis: CPU, of the handler's alone ≤ 5", redis, floor, cpu, 32, lambda x: x <= 5, first)
-    told_ratio("cached: calls/s, of Toolbox's ≥ 2", cached, "Toolbox", rate, 32, lambda x: x >= 2, first)
-    for peer, factor in (("Python SDK", 8), ("FastMCP", 12)):
-        told_ratio(f"cached: calls/s, of {peer}'s ≥ {factor}", cached, peer, rate, 32, factor.__le__, first)
-        remembered = f"{peer}, dict"
-        told_ratio(f"cached: calls/s, of {remembered}'s ≥ {factor}", cached, remembered, rate, 32, factor.__le__, first)
+        lines += [line for promise in PROMISES if (line := promise.told(results, days))]
+        ours, floor = results.of(_UNCACHED, 32, days), results.of(_ISOLATED, 32, days)
+        if ours and floor:
+            more = _mid(ours, "server_cpu") - _mid(floor, "server_cpu")
+            what = f"{_UNCACHED}, {days} days: CPU over the floor ≤ {_MOST_OVER_FLOOR:g} µs"
+            lines.append(_line(what, f"{more:.0f}", more <= _MOST_OVER_FLOOR))
     starts = {name: median(times) for name, times in results.cold_starts.items() if times}
     if {"ours", "Python SDK"} <= starts.keys():
         ratio = starts["ours"] / starts["Python SDK"]
-        lines.append(f"| cold start, of the Python SDK's < 1 | {ratio:.2f} | {'yes' if ratio < 1 else 'NO'} |")
-    size = results.megabytes.get("ours")
-    if size:
-        lines.append(f"| memory under load < 90 MB | {size:.0f} | {'yes' if size < 90 else 'NO'} |")
+        lines.append(_line("cold start of Python SDK's < 1", f"{ratio:.2f}", ratio < 1))
+    if size := results.megabytes.get("ours"):
+        lines.append(_line(f"memory under load < {_MOST_MEGABYTES:g} MB", f"{size:.0f}", size < _MOST_MEGABYTES))
     return lines
 
 
-def _runs(results: Results, contender: str, connections: int, days: int) -> list[Run]:
-    return results.of(contender, connections, days)
-
-
-def _ratio(results: Results, of: str, to: str, figure: str, connections: int, days: int) -> float | None:
-    """Return how many times the one's median is the other's; None where one was not measured."""
-    ones, others = _runs(results, of, connections, days), _runs(results, to, connections, days)
-    return _mid(ones, figure) / _mid(others, figure) if ones and others else None
+def _line(what: str, measured: str, holds: bool) -> str:
+    return f"| {what} | {measured} | {'yes' if holds else 'NO'} |"

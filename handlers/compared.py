@@ -81,6 +81,8 @@ class ComparedAgents(Analysis):
         lines += [_agent_line(agent) for agent in self.agents]
         leads = ", ".join(f"{key}: {names[who] if who else 'nobody'}" for key, who in self.winners.items())
         lines.append(f"Ahead of all others beyond chance: {leads}.")
+        if "quality" in self.winners:
+            lines.append(f"Quality: {self.definitions['quality']}")
         lines += self.insights
         lines += [_mix_line(names[mix.agent_id], mix) for mix in self.case_mix]
         return "\n".join([*lines, *self.warnings])

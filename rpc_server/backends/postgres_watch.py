@@ -1,6 +1,7 @@
 """Knows whether PostgreSQL answers, so that not every caller has to find out by waiting."""
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 
@@ -51,7 +52,10 @@ class Watch:
     def suspect(self) -> None:
         """Have PostgreSQL probed until it answers, unless that is under way."""
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._until_it_answers(), name="probes of postgres")
+            # Of no call in particular, be it one that first suspected something.
+            self._task = asyncio.create_task(
+                self._until_it_answers(), name="probes of postgres", context=contextvars.Context()
+            )
 
     async def ask(self) -> bool:
         """Tell whether PostgreSQL answers a probe: a new one, or the one under way."""

@@ -152,7 +152,7 @@ def test_nothing_secret_is_ever_logged(tmp_path: Path, database: Database) -> No
     assert (statuses.count(200), statuses.count(503)) == (13, 1)
     assert statuses.count(401) == len(statuses) - 14
     for event in ("unauthenticated", "call", "issuer keys changed", "issuer keys unavailable", "unreadable request"):
-        assert f'"event": "{event}"' in said
+        assert f'"event":"{event}"' in said
     password = urlsplit(database.server_url).password
     assert password
     secrets = [SECRET, SEALING, password, database.server_url]

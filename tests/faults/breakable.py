@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import signal
 import subprocess
 import tempfile
@@ -9,8 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import asyncpg
+
 from rpc_server.backends.embedded_postgres import EmbeddedPostgres
-from tests.database import FAST, Cluster, prepare
+from tests.database import FAST, Cluster, prepare, template_of
+
+# What is committed outlives its processes; no machine is ever lost here.
+_SETTINGS = {**FAST, "synchronous_commit": "on"}
 
 
 class BreakablePostgres:
@@ -24,7 +30,7 @@ class BreakablePostgres:
 
     def start(self) -> None:
         """Start it, on the data that is there."""
-        self._server = EmbeddedPostgres.start(self._folder / "data", settings=FAST)
+        self._server = EmbeddedPostgres.start(self._folder / "data", settings=_SETTINGS)
         self._runs = True
 
     def stop(self) -> None:
@@ -52,6 +58,16 @@ class BreakablePostgres:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGCONT)
         self._frozen = []
+
+    async def database(self) -> str:
+        """Make a migrated database with nobody's data in it, and return its name; it ends with the server."""
+        name = f"crm_test_{secrets.token_hex(6)}"
+        admin = await asyncpg.connect(self.cluster.admin_url)
+        try:
+            await admin.execute(f"create database {name} template {template_of(self.cluster)}")
+        finally:
+            await admin.close()
+        return name
 
     def revive(self) -> None:
         """Have it run, whatever was done to it."""

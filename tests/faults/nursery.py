@@ -1,7 +1,8 @@
 """Forks servers: each is `python -m rpc_server serve` after its imports, which take a second of their own.
 
-Each line on standard input is a JSON object, the environment of one server and the file for its output;
-the answer is its pid. At the end of the input the nursery takes its servers along.
+Each line on standard input is a JSON object: the environment of one server and the file for its output,
+answered by its pid; or a pid to wait for, answered by its exit status. At the end of the input the
+nursery takes its servers along.
 """
 
 import json
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rpc_server.__main__ import app
 from rpc_server.settings import ROOT
@@ -27,8 +29,15 @@ class Nursery:
     def fork(self, output: Path, environment: dict[str, str]) -> int:
         """Start a server with nothing but *environment*, and return its pid; it waits for nobody to reap it."""
         output.touch()
+        return self._asked({"output": str(output), "environment": environment})
+
+    def status(self, pid: int) -> int:
+        """Wait until a server has ended, and return its exit status, or the negative number of a signal."""
+        return self._asked({"wait": pid})
+
+    def _asked(self, question: dict[str, Any]) -> int:
         assert self._process.stdin is not None and self._process.stdout is not None
-        print(json.dumps({"output": str(output), "environment": environment}), file=self._process.stdin, flush=True)
+        print(json.dumps(question), file=self._process.stdin, flush=True)
         return int(self._process.stdout.readline())
 
 
@@ -54,21 +63,32 @@ def open_nursery() -> Iterator[Nursery]:
 def main() -> None:
     """Fork until the input ends; this process must lead a group of its own."""
     assert threading.active_count() == 1
+    ended: dict[int, int] = {}
     for line in sys.stdin:
-        _reap()
+        question = json.loads(line)
+        _reap(ended)
+        if "wait" in question:
+            print(_status(question["wait"], ended), flush=True)
+            continue
         pid = os.fork()
         if pid == 0:
-            _become_server(**json.loads(line))
+            _become_server(**question)
         print(pid, flush=True)
     os.killpg(0, signal.SIGKILL)
 
 
-def _reap() -> None:
+def _reap(ended: dict[int, int]) -> None:
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            ended[found[0]] = os.waitstatus_to_exitcode(found[1])
     except ChildProcessError:
         return
+
+
+def _status(pid: int, ended: dict[int, int]) -> int:
+    if pid in ended:
+        return ended.pop(pid)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def _become_server(output: str, environment: dict[str, str]) -> None:

@@ -93,7 +93,7 @@ async def started(nursery: Nursery, output: Path, environment: dict[str, str]) -
     """Start a server whose output goes to a file, and return it when it answers."""
     pid = await asyncio.to_thread(nursery.fork, output, environment)
     async with asyncio.timeout(_START_SECONDS):
-        while (port := _port_in(output)) is None:
+        while (port := _port_in(output)) is None:  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.002)
     return Process(pid, port)
 

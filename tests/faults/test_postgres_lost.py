@@ -17,7 +17,6 @@ from handlers.demo import DemoPlan
 from rpc_server.backends.embedded_postgres import PostgresNotFound
 from rpc_server.commands.demo import load
 from tests.conftest import SECRET
-from tests.database import cloned
 from tests.faults.breakable import BreakablePostgres, breakable_postgres
 from tests.faults.changes import TENANT, Plan
 from tests.faults.load import Load, constant_load
@@ -70,34 +69,42 @@ class Site:
 @pytest.fixture
 async def site(postgres: BreakablePostgres, nursery: Nursery, tmp_path: Path) -> AsyncIterator[Site]:
     """Twenty tenants to be read, and one to be changed."""
-    cluster = postgres.cluster
-    async with cloned(cluster) as database:
-        now = datetime.now(UTC).replace(microsecond=0)
-        owner = await asyncpg.connect(cluster.owner_url(database))
+    database = await postgres.database()
+    owner_url = postgres.cluster.owner_url(database)
+    plan, before = await filled(owner_url)
+    environment = {
+        "DATABASE_URL": postgres.cluster.server_url(database),
+        "DATABASE_POOL_SIZE": str(POOL),
+        "DATABASE_WAIT_SECONDS": str(PATIENCE),
+        "JWT_SECRET": SECRET,
+        "PORT": "0",
+        "CACHE": "off",
+        "RATE_LIMIT_WRITE": "0",
+        "LOG_LEVEL": "warning",
+    }
+    output = tmp_path / "server.log"
+    server = await started(nursery, output, environment)
+    try:
+        yield Site(postgres, owner_url, server, plan, before)
+    finally:
+        await asyncio.to_thread(postgres.revive)
+        server.kill()
+        print(*(line[:200] for line in output.read_text().splitlines()[-30:]), sep="\n")
+
+
+async def filled(owner_url: str) -> tuple[Plan, dict[str, int]]:
+    """Load the tenants; return the changes to be made of one of them, and the versions of its contacts before."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    owner = await asyncpg.connect(owner_url)
+    try:
         async with owner.transaction():
             for tenant in TENANTS:
                 await fill(owner, tenant, now)
         await load(owner, DemoPlan(TENANT, 200, seed=3, until=now), lambda done: None)
-        plan, before = await Plan(seed=1).load(owner, contacts=12), await versions(owner)
         await owner.execute("analyze")
+        return await Plan(seed=1).load(owner, contacts=12), await versions(owner)
+    finally:
         await owner.close()
-        environment = {
-            "DATABASE_URL": cluster.server_url(database),
-            "DATABASE_POOL_SIZE": str(POOL),
-            "DATABASE_WAIT_SECONDS": str(PATIENCE),
-            "JWT_SECRET": SECRET,
-            "PORT": "0",
-            "CACHE": "off",
-            "RATE_LIMIT_WRITE": "100000",
-            "LOG_LEVEL": "warning",
-        }
-        server = await started(nursery, tmp_path / "server.log", environment)
-        try:
-            yield Site(postgres, cluster.owner_url(database), server, plan, before)
-        finally:
-            await asyncio.to_thread(postgres.revive)
-            server.kill()
-            print(*(line[:300] for line in (tmp_path / "server.log").read_text().splitlines()[-30:]), sep="\n")
 
 
 async def outages(site: Site, name: str, strike: Callable[[], None], mend: Callable[[], None]) -> Load:

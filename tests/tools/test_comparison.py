@@ -11,7 +11,7 @@ import pytest
 
 from handlers import comparison
 from handlers.compared import ComparedAgents
-from handlers.judging import QualitySample
+from handlers.judging import Advance, Noticed, QualitySample
 from handlers.periods import Period
 from handlers.ranking import Agent as Compared
 from handlers.tenants import TenantSettings
@@ -58,7 +58,7 @@ async def watched(crm: Crm, world: World, agents: Sequence[Agent], **arguments: 
     return result, recorder
 
 
-def judging(found: Mapping[UUID, tuple[Sequence[float], str]]) -> Any:
+def judging(found: Mapping[UUID, tuple[Any, ...]]) -> Any:
     """Return a judge that finds just this."""
 
     async def judge(
@@ -66,7 +66,7 @@ def judging(found: Mapping[UUID, tuple[Sequence[float], str]]) -> Any:
         settings: TenantSettings,
         period: Period,
         agents: Sequence[Compared],
-        begin: Callable[[Compared], None],
+        begin: Callable[[Compared], Advance],
     ) -> Mapping[UUID, QualitySample]:
         for agent in agents:
             begin(agent)
@@ -428,6 +428,41 @@ async def test_quality_is_left_out_unless_one_method_scored_all(
     assert [said for said in answer["insights"] if said.startswith("Qualidade fora da comparação")]
 
 
+@pytest.mark.parametrize(
+    ("language", "insight"),
+    [
+        ("pt-BR", "mensagens avaliadas de Ana: Resposta fria (em 6 de 40; por exemplo, na mensagem {id})."),
+        ("en", "judged messages of Ana: Resposta fria (in 6 of 40; message {id}, for example)."),
+    ],
+)
+async def test_what_recurs_in_messages_is_told_with_one_to_look_up(
+    crm: Crm, team: Team, monkeypatch: pytest.MonkeyPatch, language: str, insight: str
+) -> None:
+    team.setting("language", language)
+    await insert(team, crm.owner)
+    message_id = UUID(int=7)
+    noticed = Noticed("Resposta fria", 6, 40, message_id)
+    found = {team.ana.id: (POOR, "vertex", [], noticed), team.bia.id: (STEADY, "vertex")}
+    monkeypatch.setattr(comparison, "JUDGE", judging(found))
+
+    answer = await compare(crm, team, [team.ana, team.bia])
+
+    assert [said for said in answer["insights"] if said.endswith(insight.format(id=message_id))]
+    monkeypatch.setattr(comparison, "JUDGE", judging(found | {team.bia.id: (STEADY, "heuristic")}))
+    assert not [said for said in (await compare(crm, team, [team.ana, team.bia]))["insights"] if "Resposta" in said]
+
+
+async def test_the_text_says_who_judged_the_messages(crm: Crm, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    await insert(team, crm.owner)
+    monkeypatch.setattr(
+        comparison, "JUDGE", judging({team.ana.id: (POOR, "heuristic"), team.bia.id: (STEADY, "heuristic")})
+    )
+
+    result, _ = await watched(crm, team, [team.ana, team.bia])
+
+    assert "scored by the method heuristic" in result.text()
+
+
 async def test_few_scored_messages_are_shown_and_decide_nothing(
     crm: Crm, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -477,6 +512,29 @@ async def test_each_agent_is_a_stage_of_the_progress_and_the_comparison_the_last
     assert data[1] == {"agent_id": str(team.ana.id), "agent": "Ana", "i": 2, "n": 3}
     assert all(earlier < later for earlier, later in pairwise(fractions))
     assert fractions[0] > 0 and fractions[-1] < 1
+
+
+async def test_the_progress_tells_how_many_of_an_agents_messages_were_processed(crm: Crm, team: Team) -> None:
+    for agent in (team.ana, team.bia):
+        session = team.talk(START)
+        for number in range(15):
+            team.reply(session, START + number * SECOND, agent).text = f"Mensagem número {number} de hoje"
+    await insert(team, crm.owner)
+
+    _, recorder = await watched(crm, team, [team.ana, team.bia], start_date="2026-01-01")
+
+    told = [(message, data.get("done")) for _, _, message, data in recorder.reports]
+    assert told == [
+        ("Analisando Ana (1 de 2)", None),
+        ("Analisando Ana (1 de 2): 10 de 15 mensagens processadas", 10),
+        ("Analisando Ana (1 de 2): 15 de 15 mensagens processadas", 15),
+        ("Analisando Bia (2 de 2)", None),
+        ("Analisando Bia (2 de 2): 10 de 15 mensagens processadas", 10),
+        ("Analisando Bia (2 de 2): 15 de 15 mensagens processadas", 15),
+        ("Comparando 2 agentes", None),
+    ]
+    fractions = [fraction for _, fraction, _, _ in recorder.reports]
+    assert fractions == sorted(fractions)
 
 
 async def test_the_last_event_bears_the_winner_or_that_there_is_none(crm: Crm) -> None:

@@ -1,5 +1,7 @@
 """analyze_agent_messages on real rows: which messages are drawn, what is said of them, and what stays unsaid."""
 
+import asyncio
+import importlib
 import math
 import re
 from collections import Counter
@@ -10,13 +12,16 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from handlers.messages.sampling import Sample, draw, find_writer, redacted
+from handlers.messages.sampling import Drawn, Sample, draw, find_writer, redacted
 from handlers.periods import latest
 from handlers.tenants import TenantSettings
 from rpc_server.contract.errors import InvalidArguments, NotFound
+from rpc_server.contract.query import Database
 from tests.conftest import Crm
 from tests.tools.world import Agent, Message, World, insert
 
+# By its full name: `handlers.messages`, as an attribute, is this very module.
+TOOLS = importlib.import_module("handlers.messages.tools")
 NOW = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
 CPF = "529.982.247-25"
 GOOD = "Bom dia! Que pena que atrasou, vou verificar agora e já te aviso. Posso ajudar em algo mais?"
@@ -45,16 +50,18 @@ async def analyze(crm: Crm, agent: Agent, tenant: str = "tenant-a", **arguments:
     return await crm.call("analyze_agent_messages", asked, tenant=tenant, now=NOW)
 
 
-async def drawn(crm: Crm, agent: Agent, size: int = 50, tenant: str = "tenant-a") -> Sample:
+async def chosen_of(database: Database, agent: Agent, size: int = 50) -> Drawn:
     class Asking:
         now = NOW
+        db = database
 
-    settings = TenantSettings()
+    call: Any = Asking()
+    return await draw(call, await find_writer(call, agent.id), latest(TenantSettings().zone, NOW, None, None), size)
+
+
+async def drawn(crm: Crm, agent: Agent, size: int = 50, tenant: str = "tenant-a") -> Sample:
     async with crm.postgres.snapshot(tenant, lambda: None) as database:
-        call: Any = Asking()
-        call.db = database
-        period = latest(settings.zone, NOW, None, None)
-        chosen = await draw(call, await find_writer(call, agent.id), period, size)
+        chosen = await chosen_of(database, agent, size)
     return await redacted(chosen, math.inf)
 
 
@@ -153,6 +160,74 @@ async def test_personal_data_is_counted_and_never_told(crm: Crm) -> None:
     assert answer["redaction"]["counts"] == {"cpf": 2, "email": 1, "phone": 1}
     said = orjson.dumps(answer).decode()
     assert "529" not in re.sub(r"[0-9a-f-]{36}", "", said) and "joao" not in said and "98765" not in said
+
+
+@pytest.mark.parametrize("place", [3_985, 3_999, 4_000, 4_590, 9_990])
+async def test_of_a_long_message_no_half_of_a_datum_is_left(crm: Crm, place: int) -> None:
+    writing = Writing()
+    ana = writing.world.agent("Ana")
+    writing.write(ana, (f"{CPF}, " * place)[:place] + "joao.silva@example.com" + " e tchau" * 200)
+    writing.write(ana, GOOD, asked=("ola " * place)[: place - 3_000] + "joao.silva@example.com")
+    await insert(writing.world, crm.owner)
+
+    for message in (await drawn(crm, ana)).messages:
+        assert "joao" not in message.text and "joao" not in (message.question or "")
+        assert len(message.question or "") <= 1_000 + len("<EMAIL_1>")
+        assert not message.text.strip(" ,").endswith(tuple("0123456789"))
+
+
+async def test_slow_texts_leave_the_server_to_others(crm: Crm) -> None:
+    writing = Writing()
+    ana = writing.world.agent("Ana")
+    for number in range(20):
+        writing.write(ana, f"{number:03}.456.789-01 " * 50)
+    await insert(writing.world, crm.owner)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with crm.postgres.snapshot("tenant-a", lambda: None) as database:
+        chosen = await chosen_of(database, ana)
+    other = asyncio.create_task(others())
+    sample = await redacted(chosen, math.inf)
+    other.cancel()
+
+    assert len(sample.messages) == 20
+    assert turns >= 20
+
+
+async def test_what_is_not_redacted_in_time_is_not_judged_and_the_answer_says_so(
+    crm: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = Writing()
+    ana = writing.world.agent("Ana")
+    for _ in range(3):
+        writing.write(ana, GOOD)
+    await insert(writing.world, crm.owner)
+    monkeypatch.setattr(TOOLS, "_RESERVE_SECONDS", 60.0)  # an answer is due at once
+
+    answer = await analyze(crm, ana)
+
+    assert (answer["sample"]["sampled"], answer["failed"], answer["partial"], answer["n"]) == (3, 3, True, 0)
+    assert answer["overall_quality_score"] is None
+    assert [said for said in answer["warnings"] if said.startswith("3 of the sampled messages")]
+
+
+async def test_where_time_ends_early_what_was_judged_is_of_the_whole_period(crm: Crm) -> None:
+    writing = Writing()
+    ana = writing.world.agent("Ana")
+    for number in range(90):
+        writing.write(ana, f"Mensagem número {number} de hoje", at=NOW - timedelta(hours=number + 1))
+    await insert(writing.world, crm.owner)
+
+    sample = await drawn(crm, ana, 90)
+
+    first = [message.sent_at for message in sample.messages[:30]]
+    assert min(first) < NOW - timedelta(hours=60) and max(first) > NOW - timedelta(hours=31)
 
 
 async def test_the_answer_tells_good_messages_from_bad_ones(crm: Crm) -> None:

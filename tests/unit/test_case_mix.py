@@ -121,3 +121,9 @@ def test_scores_of_some_only_do_not(of_b: dict[UUID, QualitySample]) -> None:
 
     assert (quality.samples, quality.left_out, quality.unscored) == ((), "unscored", [B])
     assert quality.warnings == ["Quality is left out: no message of b was scored."]
+
+
+def test_why_nothing_compares_is_told_too() -> None:
+    found = {A.agent_id: QualitySample([8.0], "vertex"), B.agent_id: QualitySample([], "vertex", ["Time was short."])}
+
+    assert comparable([A, B], found).warnings[0] == "Time was short."

@@ -374,3 +374,10 @@ def test_several_threads_may_share_a_judge() -> None:
     with ThreadPoolExecutor(4) as threads:
         together = list(threads.map(lambda text: score(text, by="dictionaries"), texts * 3))
     assert together == alone * 3
+
+
+def test_a_reason_is_a_sentence_however_the_words_stand_apart() -> None:
+    brand = Brand(avoided=("sem juros",))
+    (found,) = about(score(f"Parcelamos em 10 vezes sem{' ' * 3000}juros, tá?", brand=brand), "brand")
+
+    assert found.reason == "The brand avoids “sem juros”."

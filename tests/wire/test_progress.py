@@ -16,12 +16,13 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, TCPConnector
 from pydantic import Field
 
-from rpc_server.calls.streams import CallStream
+from rpc_server.calls.streams import CallStream, Gauge
 from rpc_server.contract.arguments import Arguments
 from rpc_server.contract.errors import NotFound
 from rpc_server.contract.query import query
 from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Call, catalog, tool
+from rpc_server.transport import connection, progress
 from tests.conftest import Server
 from tests.wire.client import PATIENCE, Client
 from tests.wire.conftest import Serving
@@ -401,8 +402,38 @@ def stalled(client: Client, path: str) -> socket.socket:
     return asking
 
 
-async def test_hundreds_of_calls_and_their_watchers_leave_nothing_behind(serving: Serving) -> None:
-    """Two hundred calls at a time, whose watchers come, go and stall."""
+async def until_open(number: int) -> None:
+    """Wait until so many streams are open; each has a task that keeps it alive."""
+    async with asyncio.timeout(PATIENCE):
+        while number != sum("_ping" in str(task.get_coro()) for task in asyncio.all_tasks()):  # noqa: ASYNC110 - nothing tells when they end
+            await asyncio.sleep(0.01)
+
+
+async def test_a_watcher_that_takes_nothing_is_dropped_without_harm(
+    toys: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_TAKING_SECONDS", 0.1)
+    gates = held("mine")
+    own = asyncio.create_task(stages(toys, "/v1/tools/count/stream?steps=60&size=100000", request_id="mine"))
+    await gates.reached.wait()
+    asking = stalled(toys, "/progress/mine")
+    await until_open(2)
+    gates.open.set()
+
+    assert (await own)[-1] == "done"
+    await until_open(0)
+    asking.settimeout(PATIENCE)
+    with asking, pytest.raises(ConnectionResetError):  # noqa: PT012 - the last of many reads raises
+        while asking.recv(1 << 20):
+            pass
+
+
+async def test_hundreds_of_calls_and_their_watchers_leave_nothing_behind(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred calls at a time, whose watchers come, go and stall; no call waits for one that stalls."""
+    monkeypatch.setattr(connection, "_TAKING_SECONDS", 3600)
+    monkeypatch.setattr(progress, "_SEND_SECONDS", 3600)
     async with (
         serving(tools=TOOLS, progress_wait_seconds=30) as shared,
         ClientSession(connector=TCPConnector(limit=0, force_close=True)) as session,
@@ -437,4 +468,4 @@ async def test_hundreds_of_calls_and_their_watchers_leave_nothing_behind(serving
             while len(asyncio.all_tasks()) > tasks_before:  # noqa: ASYNC110 - nothing tells when tasks are gone
                 await asyncio.sleep(0.05)
     gc.collect()
-    assert not [kept for kept in gc.get_objects() if isinstance(kept, CallStream) and not kept.has_ended]
+    assert not [kept for kept in gc.get_objects() if isinstance(kept, CallStream | Gauge)]
