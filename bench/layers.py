@@ -30,8 +30,10 @@ from rpc_server.transport.server import Runner
 _CLIENTS = 8
 _CALLS = 400
 ROADS: dict[str, Shape] = {"/mcp 2026-07-28": mcp_stateless, "/mcp 2025-11-25": mcp_session, "/rpc": rpc, "REST": rest}
-LAYERS = ("metrics", "log", "limit", "audit", "deadline", "permit", "validate", "cache")
-MIDDLEWARES = ("measured", "request_id", "faults", "admit", "guard", "authenticate")
+LAYERS = ("trace", "metrics", "log", "limit", "audit", "deadline", "permit", "validate", "cache")
+# Without the others there is no answer, or another one.
+LEFT_OUT = ("metrics", "log", "limit", "audit", "deadline", "permit")
+MIDDLEWARES = ("measured", "faults", "admit", "guard")
 
 
 class Sink(asyncio.Transport):
@@ -131,9 +133,8 @@ def _without(part: str) -> Iterator[None]:
     whole = composition.layers
 
     def fewer(*arguments: Any, **options: Any) -> tuple[Layer, ...]:
-        names = ("trace", *LAYERS)
         return tuple(
-            pass_by if name == part else layer for name, layer in zip(names, whole(*arguments, **options), strict=True)
+            pass_by if name == part else layer for name, layer in zip(LAYERS, whole(*arguments, **options), strict=True)
         )
 
     with patch.object(composition, "layers", fewer):
@@ -150,7 +151,7 @@ def _server(stand: Stand, part: str = "") -> Runner:
     with _without(part):
         app = make_app(settings)
     if part in MIDDLEWARES:
-        at = MIDDLEWARES.index(part)
+        at = next(number for number, each in enumerate(app.middlewares) if part in each.__qualname__)
         app.middlewares[at] = web.middleware(_straight)
     return Runner(app, access_log=None)
 
@@ -188,7 +189,7 @@ async def _all(rounds: int, road: str, parts: bool) -> None:
         bare = _bare()
         await bare.setup()
         runners["handler alone"] = bare, _request(mcp_stateless, question)
-        left_out = [""] + ([*LAYERS[:-1], *MIDDLEWARES] if parts else [])
+        left_out = ["", *LEFT_OUT, *MIDDLEWARES] if parts else [""]
         for part in left_out:
             runner = _server(stand, part)
             await runner.setup()
@@ -199,9 +200,7 @@ async def _all(rounds: int, road: str, parts: bool) -> None:
                 for _ in range(2):
                     answer = await answer_of(runner.server, request)
                 if f'"total_leads":{question.leads}'.encode() not in answer or b'"hit":true' not in answer:
-                    if part not in ("authenticate", "request_id", "validate"):
-                        raise SystemExit(answer.decode())
-                    continue
+                    raise SystemExit(f"{part or name} answers otherwise:\n{answer.decode()}")
                 runners[f"without {part}" if part else name] = runner, request
         found = await _measured(runners, rounds)
         for name, cost in found.items():

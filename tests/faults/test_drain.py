@@ -96,7 +96,7 @@ class House:
     async def readiness(self) -> tuple[int, str]:
         """Return what /ready says."""
         async with self.session.get(f"{self.process.url}/ready") as response:
-            return response.status, orjson.loads(await response.read())["status"]
+            return response.status, orjson.loads(await response.read()).get("status", "")
 
     async def status(self) -> int:
         """Return the exit status, once there is one."""
@@ -110,7 +110,7 @@ class House:
             while True:
                 try:
                     _, writer = await asyncio.open_connection(address.hostname, address.port)
-                except ConnectionRefusedError:
+                except ConnectionError:
                     return
                 writer.close()
                 await asyncio.sleep(0.01)

@@ -6,7 +6,7 @@ import statistics
 import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -190,9 +190,11 @@ async def test_a_client_that_does_not_read_is_cut_off(
     reader, writer = await deaf(server, 200)
     async with asyncio.timeout(PATIENCE):
         await asyncio.sleep(1)
-        with pytest.raises(ConnectionResetError):  # noqa: PT012 - the last of many reads raises
-            while True:
-                assert await reader.read(65536), "its end is no answer's"
+        answers = b""
+        with suppress(ConnectionResetError):  # or its end, where all that was sent had still been taken
+            while part := await reader.read(65536):
+                answers += part
+    assert answers.count(b"HTTP/1.1 200 OK") < 200
     writer.close()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from aiohttp import web
 
 from rpc_server.backends import bounded_http
@@ -502,6 +503,7 @@ async def test_nothing_that_a_server_says_reaches_the_log(
     fake: FakeVertex, vertex: Vertex, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    structlog.reset_defaults()  # whatever tests before this one have set
     for status in (400, 403, 429, 500):
         fake.answer = always(lambda status=status: refused(status))  # type: ignore[misc]
         await failure(vertex)
