@@ -151,7 +151,7 @@ def _server(stand: Stand, part: str = "") -> Runner:
     with _without(part):
         app = make_app(settings)
     if part in MIDDLEWARES:
-        at = next(number for number, each in enumerate(app.middlewares) if part in each.__qualname__)
+        at = next(number for number, each in enumerate(app.middlewares) if part in getattr(each, "__qualname__", ""))
         app.middlewares[at] = web.middleware(_straight)
     return Runner(app, access_log=None)
 
