@@ -56,7 +56,7 @@ run: $(VENV)/.run ## Set everything up and serve on port 8081, with demo data (P
 	@exec $(RUN) rpc_server serve --dev
 
 test: $(VENV)/.dev ## Run all tests on a real PostgreSQL (ARGS=…; TEST_DATABASE_URL=… for one of yours)
-	@$(RUN) pytest $(ARGS)
+	@$(RUN) pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
 
 ci-slow: $(VENV)/.dev ## Run the long tests of faults and of changes at once (about 8 minutes)
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),50) FAULT_RANDOM_STRIKES=$(or $(FAULT_RANDOM_STRIKES),300) \

@@ -17,7 +17,7 @@ from tests.conftest import Server
 
 # What a library or Python itself would say; none of it belongs into an answer.
 FOREIGN = ("pydantic", "Traceback", "asyncpg", "orjson", "psycopg", 'File "', "input_value", "TypeError", "aiohttp")
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 @dataclass(frozen=True, slots=True)

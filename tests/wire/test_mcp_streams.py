@@ -28,7 +28,7 @@ from tests.wire.mcp import EVERY, LEGACY, META, MODERN, McpClient
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LOGGING = ServerInfo("streams", "Streams", "1", logs=True)
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 @dataclass
