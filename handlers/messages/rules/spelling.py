@@ -1,13 +1,13 @@
 """Spelling by dictionaries, when the extra `grammar` is installed: VERO for Portuguese, Harper for English.
 
-Loading takes three seconds of work and 240 MB: call `load_spelling` once, in a thread. What it returns may be used
-from several threads; they take turns, because the libraries do not allow two at a time.
+Loading takes a second of work and 50 MB, the first English text two seconds and 190 MB more: call `load_spelling`
+once, and what it returns, in threads. They take turns, because the libraries do not allow two at a time.
 """
 
 import threading
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import combinations, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,12 +48,10 @@ _HARPER_KINDS: dict[str, SlipKind] = {"Agreement": "agreement", "Grammar": "verb
 class Spelling:
     """Dictionaries, loaded."""
 
-    def __init__(self, portuguese: Any, english: Any, grammar: "Linter", dialects: tuple["Linter", ...]) -> None:
-        """Take two `hunspell.Hunspell` and Harper's linters: of grammar, and of the words of each dialect."""
+    def __init__(self, portuguese: Any, english: Any) -> None:
+        """Take two `hunspell.Hunspell`."""
         self._portuguese = portuguese
         self._english = english
-        self._grammar = grammar
-        self._dialects = dialects
         self._one_at_a_time = threading.Lock()
         self._accented = lru_cache(_REMEMBERED_WORDS)(self._find_accented)
         self._is_misspelled = lru_cache(_REMEMBERED_WORDS)(self._resembles_a_word)
@@ -63,6 +61,24 @@ class Spelling:
         find = self._find_portuguese if language == "pt-BR" else self._find_english
         with self._one_at_a_time:
             return list(find(text, known))
+
+    @cached_property
+    def _grammar(self) -> "Linter":
+        from harper import Linter
+
+        linter = Linter()
+        linter.set_lint_config({name: name in _HARPER_RULES for name in linter.get_lint_config()})
+        return linter
+
+    @cached_property
+    def _dialects(self) -> tuple["Linter", ...]:
+        """Linters of the words of each dialect."""
+        from harper import Dialect, Linter
+
+        dialects = Linter(Dialect.AMERICAN), Linter(Dialect.BRITISH)
+        for dialect in dialects:
+            dialect.set_lint_config({name: name == "SpellCheck" for name in dialect.get_lint_config()})
+        return dialects
 
     def _find_portuguese(self, text: PlainText, known: Collection[str]) -> Iterator[Slip]:
         unknown = (word for word in _to_check(text, known) if not self._is_portuguese(word.lower))
@@ -119,21 +135,13 @@ def load_spelling() -> Spelling | None:
 @lru_cache(1)
 def _load() -> Spelling | None:
     try:
-        from harper import Dialect, Linter
+        import harper  # noqa: F401 - it is loaded when it is needed, and missed now
         from hunspell import Hunspell
     except ImportError:
         return None
     # The encoding is that of the path, which must not depend on the locale.
     portuguese = Hunspell("pt_BR", hunspell_data_dir=str(_DICTIONARIES), system_encoding="UTF-8")
-    english = Hunspell("en_US", system_encoding="UTF-8")
-    # The first linter takes a second, its likes a few milliseconds.
-    rules, american, british = Linter(), Linter(Dialect.AMERICAN), Linter(Dialect.BRITISH)
-    rules.set_lint_config({name: name in _HARPER_RULES for name in rules.get_lint_config()})
-    for dialect in american, british:
-        dialect.set_lint_config({name: name == "SpellCheck" for name in dialect.get_lint_config()})
-        # The first word that resembles no other takes another second or two.
-        dialect.lint("xaeiomlracei", language="plaintext")
-    return Spelling(portuguese, english, rules, (american, british))
+    return Spelling(portuguese, Hunspell("en_US", system_encoding="UTF-8"))
 
 
 def _to_check(text: PlainText, known: Collection[str]) -> Iterator[Word]:
