@@ -15,10 +15,10 @@ export UV_PYTHON := $(VENV)/bin/python
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci-slow conformance clients fuzz bench bench-peers bench-scale check lint types format snapshots tools token smoke clean
+.PHONY: help run test ci-slow conformance clients fuzz bench bench-peers bench-scale bench-streams check lint types format snapshots tools token smoke clean
 
 help: ## Show this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ifndef SETTING_UP
 # Two makes at once must not write into one environment: the second waits, and finds it done.
@@ -81,6 +81,9 @@ bench-peers: $(VENV)/.dev ## The same beside other servers of MCP (needs npm; AR
 
 bench-scale: $(VENV)/.dev ## Measure all tools that read on a million contacts (10 minutes, 12 GB; ARGS="--contacts … --save")
 	@$(RUN) bench.scale $(ARGS)
+
+bench-streams: $(VENV)/.dev ## Measure a thousand progress streams at a time
+	@$(RUN) bench.streams $(ARGS)
 
 check: lint types ## Lint and type-check
 

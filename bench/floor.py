@@ -18,8 +18,7 @@ import uvloop
 from aiohttp import web
 
 from bench.stand import TENANT
-from handlers.leads import COUNT_LEADS, COUNT_OPPORTUNITIES, COUNT_QUALIFIED_IN_PERIOD
-from handlers.tenants import GET_SETTINGS
+from handlers.leads import COUNT_LEADS
 from rpc_server.backends.postgres import Snapshot
 
 _POOL = web.AppKey("pool", asyncpg.Pool)
@@ -45,16 +44,13 @@ async def canned(request: web.Request) -> web.Response:
 
 
 async def isolated(request: web.Request) -> web.Response:
-    """Run the statements of get_leads_count."""
-    start, end, previous_start, previous_end = _moments(await request.read())
+    """Run the statement of get_leads_count."""
+    moments = _moments(await request.read())
     async with request.app[_POOL].acquire() as connection:
         await connection.execute(_OPENING)
-        await connection.fetch(GET_SETTINGS.text)
-        counts = await connection.fetchrow(COUNT_LEADS.text, start, end, previous_start, previous_end, "all")
-        standing = await connection.fetchrow(COUNT_OPPORTUNITIES.text, start, end)
-        decided = await connection.fetchrow(COUNT_QUALIFIED_IN_PERIOD.text, start, end)
+        counts = await connection.fetchrow(COUNT_LEADS.text, *moments, "all")
         await connection.execute("rollback")
-    return _figures(counts, standing, decided)
+    return _figures(counts)
 
 
 async def single(request: web.Request) -> web.Response:
@@ -72,9 +68,8 @@ def _moments(body: bytes) -> list[datetime]:
     return [datetime.fromisoformat(asked[name]) for name in ("start", "end", "previous_start", "previous_end")]
 
 
-def _figures(*rows: asyncpg.Record | None) -> web.Response:
-    figures = {name: value for row in rows if row is not None for name, value in row.items()}
-    return web.Response(body=orjson.dumps(figures), content_type="application/json")
+def _figures(row: asyncpg.Record | None) -> web.Response:
+    return web.Response(body=orjson.dumps(dict(row or {})), content_type="application/json")
 
 
 def main() -> None:
