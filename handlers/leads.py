@@ -1,13 +1,14 @@
 """How many leads, and what became of them. Read-only."""
 
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from handlers.answers import Analysis
 from handlers.periods import Period, PeriodLabel, Span, check_dates, previous, resolve, span
-from handlers.tenants import settings_of
+from handlers.tenants import TenantSettings, by_settings
 from rpc_server.contract.arguments import Arguments
 from rpc_server.contract.errors import FieldProblem, InvalidArguments
 from rpc_server.contract.fields import LocalDate
@@ -16,8 +17,6 @@ from rpc_server.contract.result import Part
 from rpc_server.contract.tool import Call, tool
 
 COUNT_LEADS = query("leads/count_leads")
-COUNT_OPPORTUNITIES = query("leads/count_opportunities")
-COUNT_QUALIFIED_IN_PERIOD = query("leads/count_qualified_in_period")
 COUNT_BY_BUCKET = query("leads/count_by_bucket")
 
 MAX_BUCKETS = 400
@@ -112,10 +111,14 @@ async def get_leads_count(call: Call, arguments: LeadsCountArguments) -> LeadsCo
     with the same elapsed part of the one before. Rates per agent are in
     get_agent_conversion_stats.
     """
-    settings = await settings_of(call)
+    return await by_settings(call, partial(_counted, call, arguments))
+
+
+async def _counted(call: Call, arguments: LeadsCountArguments, settings: TenantSettings) -> tuple[str, LeadsCount]:
+    """Return the answer by *settings*, and what the tenant has set."""
     zone = settings.zone
     period = resolve(arguments.period, zone, call.now, arguments.start_date, arguments.end_date)
-    _check_series(arguments, period, call.now)
+    _check_series(arguments, period)
     within, before = span(period), previous(period, zone, call.now) or Span(None, None)
     counts = await call.db.first(
         COUNT_LEADS,
@@ -125,9 +128,7 @@ async def get_leads_count(call: Call, arguments: LeadsCountArguments) -> LeadsCo
         previous_end=before.end,
         status=arguments.status,
     )
-    opportunities = await call.db.first(COUNT_OPPORTUNITIES, start=within.start, end=within.end)
-    qualified = await call.db.first(COUNT_QUALIFIED_IN_PERIOD, start=within.start, end=within.end)
-    assert counts is not None and opportunities is not None and qualified is not None
+    assert counts is not None
     earlier = None
     if before.start is not None and before.end is not None:
         earlier = PreviousPeriod(
@@ -136,7 +137,7 @@ async def get_leads_count(call: Call, arguments: LeadsCountArguments) -> LeadsCo
             total_leads=counts["previous_total_leads"],
         )
     delta = None if earlier is None else counts["total_leads"] - earlier.total_leads
-    return LeadsCount(
+    answer = LeadsCount(
         period=period,
         as_of=call.now.astimezone(zone),
         definitions=DEFINITIONS,
@@ -145,8 +146,8 @@ async def get_leads_count(call: Call, arguments: LeadsCountArguments) -> LeadsCo
         qualified_leads=counts["qualified_leads"],
         unqualified_leads=counts["unqualified_leads"],
         undecided_leads=counts["undecided_leads"],
-        opportunities=opportunities["opportunities"],
-        qualified_in_period=qualified["qualified_in_period"],
+        opportunities=counts["opportunities"],
+        qualified_in_period=counts["qualified_in_period"],
         previous=earlier,
         delta=delta,
         delta_pct=None
@@ -154,16 +155,17 @@ async def get_leads_count(call: Call, arguments: LeadsCountArguments) -> LeadsCo
         else round(100 * delta / earlier.total_leads, 2),
         series=await _series(call, arguments, period, zone.key),
     )
+    return counts["settings"], answer
 
 
-def _check_series(arguments: LeadsCountArguments, period: Period, now: datetime) -> None:
-    """Refuse a series of more buckets than anybody reads."""
+def _check_series(arguments: LeadsCountArguments, period: Period) -> None:
+    """Refuse a series of more buckets than anybody reads: by local days, so in whatever zone."""
     days = {"day": 1, "week": 7, "month": 28}.get(arguments.series)
     if days is None:
         return
     # "all" begins nobody knows when; only months keep within the bound.
     start, end = period.start, period.end
-    length = (end - start).days if start is not None and end is not None else MAX_BUCKETS * 28
+    length = (end.date() - start.date()).days if start is not None and end is not None else MAX_BUCKETS * 28
     if length / days > MAX_BUCKETS:
         raise InvalidArguments(
             [

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -124,6 +125,7 @@ def span(period: Period) -> Span:
     return Span(utc(period.start), utc(period.end))
 
 
+@lru_cache(maxsize=10_000)
 def midnight(day: date | None, zone: ZoneInfo) -> datetime | None:
     """Return the first moment of *day* in *zone*: not always 00:00, where clocks change at midnight."""
     return None if day is None else _at(datetime.combine(day, time()), zone)

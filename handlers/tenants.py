@@ -1,16 +1,23 @@
 """What a tenant may set, with the defaults, and how a tool learns it."""
 
 import re
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from itertools import pairwise
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from rpc_server.contract.query import query
 from rpc_server.contract.tool import Call
 
 GET_SETTINGS = query("tenants/get_settings")
+Answered = TypeVar("Answered")
+# What tenants had set when they last asked: a guess, which the database says yes or no to before anybody is answered.
+_GUESSES: dict[str, str] = {}
+_MOST_GUESSES: Final = 10_000
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)(?:-(mon|tue|wed|thu|fri|sat|sun))?\s+(\d\d):(\d\d)-(\d\d):(\d\d)")
@@ -113,10 +120,36 @@ def _spans(text: str) -> list[tuple[int, int]]:
 
 
 async def settings_of(call: Call) -> TenantSettings:
-    """Return the caller's tenant's settings; one that no longer fits falls back to its default."""
-    stored = {row["key"]: row["value"] for row in await call.db.all(GET_SETTINGS)}
+    """Return the caller's tenant's settings."""
+    row = await call.db.first(GET_SETTINGS)
+    assert row is not None
+    return _read(row["settings"])
+
+
+async def by_settings(call: Call, answer: Callable[[TenantSettings], Awaitable[tuple[str, Answered]]]) -> Answered:
+    """Answer by the tenant's settings without asking for them first.
+
+    *answer* is given those that the tenant had last, and returns with what it makes of them what its statement
+    says of `settings`. Where those are others by now, it answers once more, by them.
+    """
+    tenant = call.caller.tenant_id
+    guess = _GUESSES.get(tenant, "{}")
+    stored, answered = await answer(_read(guess))
+    if stored != guess:
+        _GUESSES.pop(tenant, None)
+        _GUESSES[tenant] = stored
+        if len(_GUESSES) > _MOST_GUESSES:
+            del _GUESSES[next(iter(_GUESSES))]
+        _, answered = await answer(_read(stored))  # in the same snapshot, so they are these
+    return answered
+
+
+@lru_cache(maxsize=256)
+def _read(stored: str) -> TenantSettings:
+    """Return what is stored; what no longer fits falls back to its default."""
+    values = orjson.loads(stored)
     try:
-        return TenantSettings.model_validate(stored)
+        return TenantSettings.model_validate(values)
     except ValidationError as error:
         unfit = {str(detail["loc"][0]) for detail in error.errors()}
-        return TenantSettings.model_validate({key: value for key, value in stored.items() if key not in unfit})
+        return TenantSettings.model_validate({key: value for key, value in values.items() if key not in unfit})

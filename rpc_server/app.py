@@ -23,6 +23,7 @@ from rpc_server.backends.statements import CONTROL, read_postgres, told_to
 from rpc_server.backends.traces import OtelTraces
 from rpc_server.backends.verifier import Verifier
 from rpc_server.backends.vertex import Vertex
+from rpc_server.calls.cache import NoCache
 from rpc_server.calls.call import Calls
 from rpc_server.calls.dispatch import Dispatcher
 from rpc_server.calls.layers import Layer, pass_by
@@ -50,7 +51,7 @@ from rpc_server.transport.body import SETTINGS
 from rpc_server.transport.lifecycle import LIFECYCLE, Lifecycle
 from rpc_server.transport.mcp import Mcp
 from rpc_server.transport.metrics import measured, streams_counted
-from rpc_server.transport.middleware import authenticate, faults, request_id
+from rpc_server.transport.middleware import authenticate, faults, prepared, request_id
 from rpc_server.transport.origin import Origins, guard, readable
 from rpc_server.transport.protected_resource import ProtectedResource
 from rpc_server.transport.refusals import Refusals
@@ -157,7 +158,7 @@ def make_app(
         tools,
         layers(
             limiting(shared.limiter, shared.limits),
-            Caching(shared.cache, info.version),
+            pass_by if isinstance(shared.cache, NoCache) else Caching(shared.cache, info.version),
             metrics=measuring(metrics),
             trace=tracing(traces) if traces else pass_by,
         ),
@@ -216,8 +217,9 @@ def make_app(
     app[LIFECYCLE] = lifecycle
     app.cleanup_ctx.append(postgres_pool)
     app.on_shutdown.append(mcp.close)
-    app.on_response_prepare.extend([readable(origins), resource.complete_challenge, lifecycle.part])
-    app.on_response_prepare.append(streams_counted(metrics))
+    app.on_response_prepare.append(
+        prepared(readable(origins), resource.complete_challenge, lifecycle.part, streams_counted(metrics))
+    )
     app.add_routes(
         [
             *operations.routes(postgres, shared.redis, lifecycle),

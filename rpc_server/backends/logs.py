@@ -19,10 +19,8 @@ _NO_INSIDES = orjson.OPT_PASSTHROUGH_DATACLASS
 def configure_logs(log_format: str, level: str) -> None:
     """Send this program's log lines, and its libraries', to standard error; *log_format* is json, text or auto."""
     readable = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
-    renderers: list[Any] = [
-        structlog.processors.ExceptionRenderer(outlined),
-        structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer(_as_json),
-    ]
+    exceptions = structlog.processors.ExceptionRenderer(outlined)
+    lines = structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer(_as_json)
     stamps: list[Any] = [
         with_context,
         structlog.processors.add_log_level,
@@ -30,29 +28,42 @@ def configure_logs(log_format: str, level: str) -> None:
     ]
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*stamps, *renderers],
+        processors=[*stamps, exceptions, lines],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr)
+        if readable
+        else structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
     )
     # Libraries, asyncio among them, know only the standard logging.
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*stamps, structlog.stdlib.add_logger_name, _without_objects],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                exceptions,
+                lines,
+                *([] if readable else [_decoded]),
+            ],
         )
     )
     # To debug this program nobody needs its libraries' chatter, which may hold what they send and receive.
     logging.basicConfig(handlers=[handler], level=max(number, logging.INFO))
 
 
-def _as_json(event: Any, **options: Any) -> str:
+def _as_json(event: Any, **options: Any) -> bytes:
     """Return a line as JSON; what only Python's own encoder takes, such as half a surrogate pair, that one gets."""
     try:
-        return orjson.dumps(event, option=_NO_INSIDES, **options).decode()
+        return orjson.dumps(event, option=_NO_INSIDES, **options)
     except TypeError:
-        return json.dumps(event, separators=(",", ":"), **options)
+        return json.dumps(event, separators=(",", ":"), **options).encode()
+
+
+def _decoded(logger: object, method: str, line: Any) -> str:
+    """Return a line as the standard logging wants it."""
+    text: str = line.decode()
+    return text
 
 
 def _without_objects(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -7,15 +7,15 @@ that hands the connection to another after each transaction.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn
 
 import asyncpg
 import structlog
 
-from rpc_server.backends.postgres_connection import UNREACHABLE as _UNREACHABLE
-from rpc_server.backends.postgres_pool import PostgresPool, is_lost, unavailable
+from rpc_server.backends.postgres_connection import UNREACHABLE, Connection
+from rpc_server.backends.postgres_pool import PostgresPool, unavailable
 from rpc_server.backends.statements import Told, told_to
 from rpc_server.calls.telemetry import NO_METRICS
 from rpc_server.calls.tracing import NO_TRACES
@@ -30,6 +30,15 @@ _IDLE_SECONDS = 60
 # PostgreSQL ends a statement at its time; where it does not even do that, we do, so much later.
 _LATE_SECONDS = 5.0
 _COMMIT_SECONDS = 30.0
+# What is raised where the connection is lost; the driver uses InterfaceError for our own mistakes too.
+_LOST = (*UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_FAILURES = (
+    *_LOST,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+)
 
 
 class Postgres(PostgresPool):
@@ -70,18 +79,20 @@ class Snapshot:
         self._postgres = postgres
         self._tenant_id = tenant_id
         self._deadline = deadline
-        self._connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None = None
+        self._connection: Connection | None = None
         self._turn = asyncio.Lock()
 
     async def all(self, query: Query, /, **parameters: Any) -> Sequence[Row]:
         """Return all rows of *query*; statements asked for at the same time run one after the other."""
         values = query.bind(parameters)
         async with self._turn:
-            with self._translated(query.name):
+            try:
                 connection = self._connection or await self._begin()
                 with self._postgres.told(query.name), self._postgres.awaited():
                     rows: Sequence[Any] = await connection.fetch(query.text, *values, timeout=self._late())
-                return rows
+            except _FAILURES as error:
+                self._fail(query.name, error)
+            return rows
 
     async def first(self, query: Query, /, **parameters: Any) -> Row | None:
         """Return the first row of *query*, or None."""
@@ -99,7 +110,7 @@ class Snapshot:
         if connection is not None:
             await self._postgres.give_back(connection, statement)
 
-    async def _begin(self) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
+    async def _begin(self) -> Connection:
         seconds = self._seconds_left()
         self._connection = connection = await self._postgres.acquire(seconds)
         opening = (
@@ -117,29 +128,26 @@ class Snapshot:
             raise unavailable("takes no changes at the moment") from error
         return connection
 
-    @contextmanager
-    def _translated(self, name: str) -> Iterator[None]:
-        """Turn what PostgreSQL or the driver says of the statement *name* into errors of ours."""
-        try:
-            yield
-        except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
-            raise TransactionLost(name) from error
-        except asyncpg.LockNotAvailableError as error:
-            logger.warning("lock not available", query=name)
-            raise DeadlineExceeded(
-                "Another change of the same thing is still running. Call again in a moment, with the same arguments.",
-                retry_after=2,
-            ) from error
-        except asyncpg.QueryCanceledError as error:
-            logger.warning("statement cancelled", query=name)
-            raise DeadlineExceeded(f"The CRM database did not finish in time. {self.too_slow}") from error
-        except (*_UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            # The driver uses InterfaceError both for a lost connection and for our own mistakes.
-            if isinstance(error, asyncpg.InterfaceError) and not is_lost(self._connection):
-                raise
-            logger.warning("connection lost", query=name, error=type(error).__name__)
-            self._postgres.suspect()
-            raise unavailable("went away during the call") from error
+    def _fail(self, name: str, error: Exception) -> NoReturn:
+        """Raise as an error of ours what PostgreSQL or the driver says of the statement *name*."""
+        match error:
+            case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
+                raise TransactionLost(name) from error
+            case asyncpg.LockNotAvailableError():
+                logger.warning("lock not available", query=name)
+                raise DeadlineExceeded(
+                    "Another change of the same thing is still running. "
+                    "Call again in a moment, with the same arguments.",
+                    retry_after=2,
+                ) from error
+            case asyncpg.QueryCanceledError():
+                logger.warning("statement cancelled", query=name)
+                raise DeadlineExceeded(f"The CRM database did not finish in time. {self.too_slow}") from error
+            case asyncpg.InterfaceError() if self._connection is None or not self._connection.is_closed():
+                raise error
+        logger.warning("connection lost", query=name, error=type(error).__name__)
+        self._postgres.suspect()
+        raise unavailable("went away during the call") from error
 
     def _seconds_left(self) -> float:
         deadline = self._deadline()
@@ -177,7 +185,7 @@ class Transaction(Snapshot):
         try:
             with self._postgres.told("commit"), self._postgres.awaited():
                 done = await self._connection.execute("commit", timeout=_COMMIT_SECONDS)
-        except (*_UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        except _LOST as error:
             logger.warning("connection lost at commit", error=type(error).__name__)
             self._postgres.suspect()
             raise DependencyUnavailable(
@@ -198,10 +206,12 @@ class Transaction(Snapshot):
         await super().end("" if self._committed else statement)
 
     async def _control(self, statement: str) -> None:
-        with self._translated(statement):
+        try:
             connection = self._connection or await self._begin()
             with self._postgres.awaited():
                 await connection.execute(statement, timeout=self._late())
+        except _FAILURES as error:
+            self._fail(statement, error)
 
 
 def quoted(text: str) -> str:

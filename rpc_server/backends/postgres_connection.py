@@ -38,15 +38,11 @@ else:
 
 
 class Connection(_DriverConnection):
-    """A connection that needs no reset: whatever is set on it is local to a transaction."""
+    """A connection that is noticed to be lost; whatever is set on it is local to a transaction."""
 
     def __init__(self, protocol: Any, transport: asyncio.BaseTransport, *arguments: Any, **options: Any) -> None:
         super().__init__(protocol, transport, *arguments, **options)
         _keep_alive(transport)
-
-    def get_reset_query(self) -> str:
-        """Return what the pool runs between two uses: nothing."""
-        return ""
 
 
 class Connector:
@@ -64,7 +60,7 @@ class Connector:
         self._notices = pooler == "auto"
         self.is_pooled = pooler == "transaction"
 
-    async def connect(self, *_: Any, name: str = "crm-mcp", **options: Any) -> _DriverConnection:
+    async def connect(self, name: str = "crm-mcp", **options: Any) -> Connection:
         """Open a connection that PostgreSQL knows by *name*; *options* are the driver's.
 
         Raises one of UNREACHABLE, or TimeoutError.
@@ -81,7 +77,7 @@ class Connector:
             self.is_pooled = True
         return await self._open(options, kept_statements=0)
 
-    async def _open(self, options: dict[str, Any], *, kept_statements: int) -> _DriverConnection:
+    async def _open(self, options: dict[str, Any], *, kept_statements: int) -> Connection:
         """Try each host, the one that answered last first; a silent one leaves time for the others."""
         failure: Exception = OSError("no host")
         for url in list(self._urls):
@@ -95,8 +91,8 @@ class Connector:
                 return connection
         raise failure
 
-    async def _open_at(self, url: str, options: dict[str, Any], kept_statements: int) -> _DriverConnection:
-        connection: _DriverConnection = await asyncpg.connect(
+    async def _open_at(self, url: str, options: dict[str, Any], kept_statements: int) -> Connection:
+        connection: Connection = await asyncpg.connect(
             url,
             **{**options, "connection_class": Connection},
             timeout=self._seconds / len(self._urls),
@@ -112,7 +108,7 @@ async def is_direct(connection: _DriverConnection) -> bool:
     return await connection.execute(f"select where pg_backend_pid() = {connection.get_server_pid()}") == "SELECT 1"
 
 
-async def _is_direct(connection: _DriverConnection) -> bool:
+async def _is_direct(connection: Connection) -> bool:
     try:
         return await is_direct(connection)
     except BaseException:

@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: so many and no more, never waited for longer than is said, and none lost."""
 
 import asyncio
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -9,6 +9,7 @@ import asyncpg
 import structlog
 
 from rpc_server.backends.postgres_connection import UNREACHABLE, Connection, Connector, Pooler
+from rpc_server.backends.postgres_connections import Connections
 from rpc_server.backends.postgres_watch import Watch
 from rpc_server.contract.errors import DependencyUnavailable
 
@@ -52,9 +53,7 @@ class PostgresPool:
         self._acquire_seconds = acquire_seconds
         self._pooler = pooler
         self._rollback_seconds = min(acquire_seconds, _ROLLBACK_SECONDS)
-        self._closing: set[asyncio.Future[None]] = set()
-        # Which pool a connection belongs to: one that was given up has been replaced.
-        self._lent: dict[asyncpg.pool.PoolConnectionProxy[asyncpg.Record], asyncpg.Pool[asyncpg.Record]] = {}
+        self._lent: set[Connection] = set()
         self._slots = asyncio.Semaphore(size)
         self._waiting = 0
         self._waits = 0
@@ -67,7 +66,7 @@ class PostgresPool:
         """Get ready; PostgreSQL itself may still be down."""
         self._connector = Connector(self._url, seconds=self._acquire_seconds, pooler=self._pooler)
         self._watch = Watch(self._probe, patience=self._acquire_seconds, give_up=self._give_up)
-        self._pool = await self._new_pool()
+        self._connections = Connections(self._connector.connect)
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -75,16 +74,20 @@ class PostgresPool:
         await self._watch.stop()
         try:
             async with asyncio.timeout(_CLOSING_SECONDS):
-                await self._pool.close()  # which ends by force what does not end by itself
+                for _ in range(self._size):
+                    await self._slots.acquire()
+                await self._connections.close()
         except TimeoutError:
             logger.warning("connections cut", number=len(self._lent))
+        finally:
+            self._connections.terminate()
 
     @property
     def figures(self) -> PoolFigures:
         """Return the pool's figures."""
         return PoolFigures(
             size=self._size,
-            connected=self._pool.get_size(),
+            connected=len(self._connections),
             in_use=len(self._lent),
             waiting=self._waiting,
             is_down=self._watch.is_down,
@@ -99,10 +102,10 @@ class PostgresPool:
         if self._watch.is_down or (not is_known and not await self._watch.ask()):
             return "unavailable"
         if self._is_full:
-            return "no_free_connection" if self._pool.get_size() else "unavailable"
+            return "no_free_connection" if len(self._connections) else "unavailable"
         return "no_free_connection" if self._waiting else "ok"
 
-    async def acquire(self, seconds: float) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
+    async def acquire(self, seconds: float) -> Connection:
         """Take a connection within *seconds*, or raise DependencyUnavailable."""
         if self._watch.is_down:
             raise self._refusal("cannot be reached")
@@ -114,12 +117,22 @@ class PostgresPool:
             self._slots.release()
             raise
 
-    async def give_back(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", statement: str) -> None:
-        """End the transaction, unless it has ended (""), and return the connection, also when being cancelled."""
-        ending = asyncio.ensure_future(self._end(connection, statement))
-        self._closing.add(ending)
-        ending.add_done_callback(self._closing.discard)
-        await asyncio.shield(ending)
+    async def give_back(self, connection: Connection, statement: str) -> None:
+        """End the transaction, unless it has ended (""), and let others have the connection."""
+        try:
+            if self._watch.is_down:
+                self.drop(connection)
+            elif statement and not connection.is_closed():
+                await connection.execute(statement, timeout=self._rollback_seconds)
+        except BaseException as error:  # whatever it was, this connection is not to be used again
+            logger.warning("connection dropped", error=type(error).__name__)
+            self.drop(connection)
+            if not isinstance(error, Exception):  # the caller was called off in this very moment
+                raise
+        finally:
+            self._lent.discard(connection)
+            self._connections.put_back(connection)
+            self._slots.release()
 
     def awaited(self) -> AbstractContextManager[None]:
         """Return a context in which PostgreSQL is to answer; it is probed when that takes long."""
@@ -129,7 +142,7 @@ class PostgresPool:
         """Have PostgreSQL probed, because a connection was lost."""
         self._watch.suspect()
 
-    async def open(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", opening: str) -> None:
+    async def open(self, connection: Connection, opening: str) -> None:
         """Run what opens a transaction; there is nothing in it that a healthy PostgreSQL would take time for."""
         try:
             with self.awaited():
@@ -142,10 +155,9 @@ class PostgresPool:
             raise self._refusal(_NONE_FREE if waits else "does not answer") from error
 
     @staticmethod
-    def drop(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+    def drop(connection: Connection) -> None:
         """End a connection at once; it still has to be given back."""
-        with suppress(asyncpg.InterfaceError):  # a lost one has left the pool by itself
-            connection.terminate()
+        connection.terminate()
 
     async def _take_slot(self, until: float) -> None:
         """Wait for one of the connections to be free."""
@@ -165,14 +177,15 @@ class PostgresPool:
             self._waiting -= 1
             self._waited_seconds += loop.time() - began
 
-    async def _take_connection(self, until: float) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
-        """Take a connection of the pool, which opens one where it has none that is free."""
+    async def _take_connection(self, until: float) -> Connection:
+        """Take a free connection, or open one where there is none."""
         if self._watch.is_down:  # by now
             raise self._refusal("cannot be reached")
-        pool = self._pool
+        connection = self._connections.take()
         try:
-            async with asyncio.timeout_at(until):
-                connection = await pool.acquire()
+            if connection is None:
+                async with asyncio.timeout_at(until):
+                    connection = await self._connections.take_new()
         except asyncpg.TooManyConnectionsError:
             self._is_full = True
             raise self._refusal(_NONE_FREE) from None
@@ -180,25 +193,8 @@ class PostgresPool:
             logger.debug("not connected", error=type(error).__name__, reason=str(error))
             self._watch.suspect()
             raise self._refusal("cannot be reached") from error
-        self._lent[connection] = pool
+        self._lent.add(connection)
         return connection
-
-    async def _end(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", statement: str) -> None:
-        try:
-            if self._watch.is_down:
-                self.drop(connection)
-            elif statement and not is_lost(connection):
-                await connection.execute(statement, timeout=self._rollback_seconds)
-        except Exception as error:  # noqa: BLE001 - whatever it was, this connection is not to be used again
-            logger.warning("connection dropped", error=type(error).__name__)
-            self.drop(connection)
-        finally:
-            try:
-                # Lost at this very moment, it may go back by itself first, and the pool would complain.
-                with suppress(asyncpg.InternalClientError):
-                    await self._lent.pop(connection).release(connection, timeout=self._rollback_seconds)
-            finally:
-                self._slots.release()
 
     async def _probe(self) -> None:
         """Ask PostgreSQL on a connection of its own; the one of a caller says nothing of a new one."""
@@ -223,27 +219,12 @@ class PostgresPool:
         """
         if self._connector.is_pooled:
             return
-        silent, self._pool = self._pool, await self._new_pool()
         logger.warning("connections given up", in_use=len(self._lent))
-        silent.terminate()
-
-    async def _new_pool(self) -> "asyncpg.Pool[asyncpg.Record]":
-        pool: asyncpg.Pool[asyncpg.Record] = await asyncpg.create_pool(
-            min_size=0, max_size=self._size, connect=self._connector.connect, connection_class=Connection
-        )
-        return pool
+        self._connections.terminate()
 
     def _refusal(self, what: str) -> DependencyUnavailable:
         self._refused += 1
         return unavailable(what)
-
-
-def is_lost(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None") -> bool:
-    """Tell whether a connection is closed; one that has left the pool does not even say that."""
-    try:
-        return connection is not None and connection.is_closed()
-    except asyncpg.InterfaceError:
-        return True
 
 
 def unavailable(what: str) -> DependencyUnavailable:

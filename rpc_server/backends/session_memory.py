@@ -27,13 +27,15 @@ _KEPT_SECONDS = 60.0
 class Log:
     """The messages of one request in their order, the last one its answer; whoever comes later reads from the start.
 
-    A log of more than 256 messages forgets the oldest: what was forgotten is passed over.
+    A log of more than 256 messages forgets the oldest: what was forgotten is passed over. *when_begun* is called
+    with the first message.
     """
 
     messages: list[bytes] = field(default_factory=list)
     forgotten: int = 0
     ended: float | None = None
     is_released: bool = False
+    when_begun: Callable[[], None] | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def append(self, message: bytes) -> None:
@@ -44,6 +46,9 @@ class Log:
                 del self.messages[0]
                 self.forgotten += 1
             self._changed.set()
+            if self.when_begun is not None:
+                self.when_begun()
+                self.when_begun = None
 
     def end(self, answer: bytes) -> None:
         """Add the last message."""

@@ -1,12 +1,13 @@
 """Answers remembered for a while: what they depend on, and when they are out of date."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from rpc_server.contract.result import Result
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """An answer as it was given: its fields as JSON, its words; as of when, and until when it holds (Unix time)."""
 
@@ -14,6 +15,11 @@ class Entry:
     words: str
     as_of: float
     expires: float
+
+    @cached_property
+    def result(self) -> "KeptResult":
+        """Return the answer, made once for all who get it from memory."""
+        return KeptResult.model_construct(body=self.body, words=self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +70,6 @@ class KeptResult(Result):
 
     body: bytes
     words: str
-
-    @classmethod
-    def of(cls, body: bytes, words: str) -> "KeptResult":
-        """Return it without looking at what it is made of."""
-        return cls.model_construct(body=body, words=words)
 
     def text(self) -> str:
         """Return its words."""

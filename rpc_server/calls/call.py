@@ -97,8 +97,8 @@ class Calls:
         self._metrics = metrics
         self._secret = secret or secrets.token_bytes(32)
         self._streaming: set[asyncio.Task[Outcome]] = set()
-        # Of the calls that do not stream, which have no task of their own.
-        self._limits: set[asyncio.Timeout] = set()
+        # Those in which calls run that do not stream, and so have no task of their own.
+        self._hosts: set[asyncio.Task[Any]] = set()
         self._shutting_down = False
 
     async def __aenter__(self) -> "Calls":
@@ -116,11 +116,11 @@ class Calls:
 
     def stop(self) -> None:
         """End what runs, and what would, with `shutting_down`; but a change goes on to its end."""
+        if self._shutting_down:
+            return
         self._shutting_down = True
-        for call in self._streaming:
-            call.cancel()
-        for limit in self._limits:
-            limit.reschedule(0)
+        for task in (*self._streaming, *self._hosts):
+            task.cancel()
 
     def listed_for(self, caller: Caller) -> list[Tool]:
         """Return the tools that *caller* may call, in the catalogue's order."""
@@ -211,15 +211,18 @@ class Calls:
             return Outcome(call.tool, error=ShuttingDown())
         if call.tool.writes:
             return await self._outcome(call)
+        task = asyncio.current_task()
+        assert task is not None
+        self._hosts.add(task)
         try:
-            async with asyncio.timeout(None) as limit:
-                self._limits.add(limit)
-                try:
-                    return await self._outcome(call)
-                finally:
-                    self._limits.discard(limit)
-        except TimeoutError:
+            return await self._outcome(call)
+        except asyncio.CancelledError:
+            # Called off by `stop` alone, and not by whoever waits for it.
+            if not self._shutting_down or task.uncancel():
+                raise
             return Outcome(call.tool, error=ShuttingDown())
+        finally:
+            self._hosts.discard(task)
 
     async def _outcome(self, call: Call) -> Outcome:
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,6 +21,11 @@ class Arguments(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    @cached_property
+    def as_json(self) -> bytes:
+        """Return all of them, defaults too, as JSON."""
+        return self.__pydantic_serializer__.to_json(self)
 
 
 class NoArguments(Arguments):

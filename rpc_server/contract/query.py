@@ -22,9 +22,10 @@ class Query:
 
     def bind(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the values in the order of `$1…$n`; a missing or unknown name is a TypeError."""
-        if values.keys() != set(self.parameters):
+        bound = [values[name] for name in self.parameters if name in values]
+        if not len(bound) == len(values) == len(self.parameters):
             raise TypeError(f"{self.name} takes {', '.join(self.parameters)}; got {', '.join(values)}")
-        return [values[name] for name in self.parameters]
+        return bound
 
 
 def query(name: str, folder: Path = SQL_FOLDER) -> Query:

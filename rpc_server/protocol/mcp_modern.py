@@ -24,6 +24,7 @@ SERVER_INFO: Final = f"{_PREFIX}serverInfo"
 
 # What Mcp-Name repeats, for each method that has a name in its params.
 _NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+_VERSION_SOURCE: Final = f'params._meta["{PROTOCOL_VERSION}"]'
 _ROUTING: Final = (headers_of.VERSION, headers_of.METHOD, headers_of.NAME)
 
 # A list changes with the server or with the caller's token, and both are seldom.
@@ -87,12 +88,14 @@ def judge(
     The order is fixed: repeated headers, envelope, headers against the body, version, headers of
     arguments, method, params. *mirrored* has the arguments of each tool that stand in headers too.
     """
-    for name in _ROUTING:
-        single(headers, name)
+    version_sent, method_sent, name_sent = (single(headers, name) for name in _ROUTING)
     params = fields_of(request)
     meta = meta_of(params)
     version = _check_envelope(meta)
-    _check_headers(headers, request.method, params, version)
+    _check_repeated(headers_of.VERSION, version_sent, _VERSION_SOURCE, version)
+    _check_repeated(headers_of.METHOD, method_sent, "method", request.method)
+    if (named := _NAMED.get(request.method)) and isinstance(params.get(named), str):
+        headers_of.check_name(name_sent, f"params.{named}", params[named])
     _served(version)
     if request.method == "tools/call":
         tool = params.get("name")
@@ -116,18 +119,12 @@ def _check_envelope(meta: dict[str, Any]) -> str:
     return version
 
 
-def _check_headers(headers: Headers, method: str, params: dict[str, Any], version: str) -> None:
-    for name, source, expected in (
-        (headers_of.VERSION, f'params._meta["{PROTOCOL_VERSION}"]', version),
-        (headers_of.METHOD, "method", method),
-    ):
-        value = single(headers, name)
-        if value is None:
-            raise mismatch(f"The header {name} is missing; it repeats {source}.")
-        if value != expected:
-            raise mismatch(f"The header {name} does not match {source} in the body.")
-    if (named := _NAMED.get(method)) and isinstance(params.get(named), str):
-        headers_of.check_name(headers, f"params.{named}", params[named])
+def _check_repeated(name: str, value: str | None, source: str, expected: str) -> None:
+    """Refuse a header that does not say what the body has at *source*."""
+    if value is None:
+        raise mismatch(f"The header {name} is missing; it repeats {source}.")
+    if value != expected:
+        raise mismatch(f"The header {name} does not match {source} in the body.")
 
 
 def _served(version: str) -> None:

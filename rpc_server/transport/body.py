@@ -17,12 +17,16 @@ async def read_body(request: web.Request) -> bytes:
     413 where it is too large (unpacked), 408 where it does not arrive in time, 415 where it is packed
     in an unknown way, 400 where it breaks off or cannot be unpacked.
     """
-    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() not in _ENCODINGS:
+    encoding, settings = request.headers.get(hdrs.CONTENT_ENCODING), request.app[SETTINGS]
+    if encoding is not None and encoding.lower() not in _ENCODINGS:
         raise web.HTTPUnsupportedMediaType
     try:
-        if request.content.is_eof():  # all of it came with the head: there is nothing to wait for
-            return await request.read()
-        async with asyncio.timeout(request.app[SETTINGS].body_seconds):
+        if encoding is None and request.content.is_eof():  # it came with the head: there is nothing to wait for
+            body = request.content.read_nowait()
+            if len(body) > settings.max_body_bytes:
+                raise web.HTTPRequestEntityTooLarge(settings.max_body_bytes)
+            return body
+        async with asyncio.timeout(settings.body_seconds):
             return await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None

@@ -2,8 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, cast
 
 import structlog
@@ -19,22 +17,6 @@ logger = structlog.get_logger("http")
 _TAKING_SECONDS = 20.0
 # Who is turned away may read why for so long.
 _TURNED_SECONDS = 1.0
-
-
-@contextmanager
-def stopped_when_gone(request: web.Request) -> Iterator[None]:
-    """Cancel the handler of *request* as soon as its client closes the connection, or has done so before."""
-    connection = request.protocol
-    assert isinstance(connection, Connection)
-    task = asyncio.current_task()
-    assert task is not None
-    if request.transport is None:
-        task.cancel()
-    connection.stops = task
-    try:
-        yield
-    finally:
-        connection.stops = None
 
 
 class Connection(web.RequestHandler):
@@ -127,6 +109,28 @@ class Connection(web.RequestHandler):
             logger.info("unreadable request", error=type(exc_info).__name__)
         else:
             logger.error("connection failed", exc_info=exc_info)
+
+
+class stopped_when_gone:  # noqa: N801 - a context, which takes a third of the time of a generator's
+    """Cancel the handler of *request* as soon as its client closes the connection, or has done so before."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, request: web.Request) -> None:
+        connection, task = request.protocol, asyncio.current_task()
+        assert isinstance(connection, Connection)
+        assert task is not None
+        if request.transport is None:
+            task.cancel()
+        self._connection = connection
+        connection.stops = task
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave the handler alone."""
+        self._connection.stops = None
 
 
 class Turned(asyncio.Protocol):

@@ -92,7 +92,7 @@ class Lifecycle:
         finally:
             del self._running[id(request)]
 
-    async def part(self, request: web.Request, response: web.StreamResponse) -> None:
+    def part(self, request: web.Request, response: web.StreamResponse) -> None:
         """Have the client close its connection after this answer, once the server is not ready any more."""
         if not self.is_ready:
             response.headers[hdrs.CONNECTION] = "close"

@@ -44,7 +44,7 @@ class Mcp:
         answering = Answering(calls, info, report)
         self._work = Work()
         self._settings = settings
-        self._stateless = Stateless(answering, self._work)
+        self._stateless = Stateless(answering)
         self._sessions = Sessions(
             answering, info, self._work, seal=seal, memory=memory, batch_concurrency=settings.batch_concurrency
         )
@@ -107,7 +107,8 @@ def _refusing(handler: Handler) -> Handler:
 def _check_media_types(request: web.Request) -> None:
     if not (_accepts(request, _JSON) and _accepts(request, _EVENTS)):
         raise Refusal(INVALID_REQUEST, f"The Accept header must list both {_JSON} and {_EVENTS}.", status=406)
-    if hdrs.CONTENT_TYPE not in request.headers or request.content_type != _JSON:
+    sent = request.headers.get(hdrs.CONTENT_TYPE)
+    if sent != _JSON and (sent is None or request.content_type != _JSON):
         raise Refusal(INVALID_REQUEST, f"The Content-Type must be {_JSON}.", status=415)
 
 

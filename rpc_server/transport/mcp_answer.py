@@ -1,7 +1,7 @@
 """One request of MCP: carried out, with all that is said of it meanwhile written into its log."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ from rpc_server.contract.client import CLIENT, LogLevel
 from rpc_server.contract.errors import PermissionDenied, ProtocolError, ToolError, UnknownTool
 from rpc_server.contract.limit import Decision
 from rpc_server.contract.tool import Tool
-from rpc_server.protocol.errors import NOT_GRANTED, STATUS, Refusal, invalid_params, no_such_method
+from rpc_server.protocol.errors import NOT_GRANTED, REQUEST_CANCELLED, STATUS, Refusal, invalid_params, no_such_method
 from rpc_server.protocol.jsonrpc import INTERNAL_ERROR, Id, encode
 from rpc_server.protocol.mcp_message import error_message, notification, only_page, result_message, tool_call
 from rpc_server.protocol.mcp_modern import completed, discovery, listing
@@ -68,6 +68,11 @@ class Answer:
     def refused(cls, id: Id, refusal: Refusal, *, status: int = 200) -> "Answer":
         """Return the answer to a request that is refused."""
         return cls.error(id, refusal.code, refusal.message, refusal.data, status=status)
+
+
+def cancelled(asked: Asked) -> Answer:
+    """Return the answer to a request that was called off."""
+    return Answer.error(asked.id, REQUEST_CANCELLED, "The request was cancelled.")
 
 
 class _Listener:
@@ -148,11 +153,10 @@ class Answering:
         except UnknownTool as unknown:
             raise invalid_params(unknown.message, unknown.details) from None
         if outcome.error is not None:
-            answer = self._failed(asked, outcome.error)
-        else:
-            assert outcome.result is not None
-            answer = self._answered(asked, call_result(outcome.result, asked.version, outcome.cache))
-        return Answer(answer.body, answer.status, answer.denied, outcome.limit)
+            return replace(self._failed(asked, outcome.error), limit=outcome.limit)
+        assert outcome.result is not None
+        result = call_result(outcome.result, asked.version, outcome.cache)
+        return Answer(self._encoded(asked, result), limit=outcome.limit)
 
     async def _outcome(self, asked: Asked, name: str, arguments: Any) -> Outcome:
         aliases = [str(name) for name in (asked.progress_token, asked.id) if name is not None]
@@ -162,8 +166,9 @@ class Answering:
         async with self._calls.running(name, arguments, asked.caller, asked.request_id, aliases) as running:
             return await _followed(running, asked) if isinstance(running, Running) else running
 
-    def _answered(self, asked: Asked, result: dict[str, Any]) -> Answer:
-        return Answer.result(asked.id, completed(self._info, result) if asked.version.is_stateless else result)
+    def _encoded(self, asked: Asked, result: dict[str, Any]) -> bytes:
+        shown = completed(self._info, result) if asked.version.is_stateless else result
+        return encode(result_message(asked.id, shown))
 
     def _failed(self, asked: Asked, error: ToolError) -> Answer:
         if isinstance(error, ProtocolError):
@@ -173,7 +178,7 @@ class Answering:
             # An error rather than a result: clients show the text of an error that comes with a 403.
             message = error_message(asked.id, NOT_GRANTED, error.message, error.as_dict())
             return Answer(encode(message), STATUS[NOT_GRANTED], error)
-        return self._answered(asked, call_failure(error, asked.version))
+        return Answer(self._encoded(asked, call_failure(error, asked.version)))
 
 
 async def _followed(running: Running, asked: Asked) -> Outcome:

@@ -8,7 +8,8 @@ from aiohttp_sse import sse_response
 
 from rpc_server.backends.session_memory import Log
 from rpc_server.transport.answers import add_headers, limit_headers
-from rpc_server.transport.mcp_answer import Answer
+from rpc_server.transport.mcp_answer import Answer, Answering, Asked, cancelled
+from rpc_server.transport.mcp_work import stopped
 from rpc_server.transport.middleware import REQUEST_ID, SERVER_NAME
 
 # So long an answer may be silent before it becomes a stream, which proxies keep open for its comments.
@@ -18,6 +19,42 @@ _PING_SECONDS = 15.0
 _SEND_SECONDS = 20.0
 # How soon a client should come back for a stream that broke off.
 _RETRY_MILLISECONDS = 1000
+
+
+async def delivered(request: web.Request, asked: Asked, answering: Answering) -> web.StreamResponse:
+    """Have a request answered in this very task, and send what comes of it: JSON where the answer comes first.
+
+    What is said before it makes a stream of it, and so do 15 s of silence; only then there is a second task, which
+    sends. A client that takes nothing of its stream has its request called off.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    sending: asyncio.Task[web.StreamResponse] | None = None
+
+    def send() -> None:
+        nonlocal sending
+        if sending is None:
+            sending = asyncio.create_task(stream(request, asked.log), name=f"stream {asked.request_id}")
+            sending.add_done_callback(lambda _: asked.log.ended or task.cancel())
+
+    asked.log.when_begun = send
+    silence = asyncio.get_running_loop().call_later(_SILENT_SECONDS, send)
+    try:
+        answer = await answering(asked)
+    except asyncio.CancelledError:
+        if sending is not None and sending.done() and not task.uncancel():
+            return sending.result()
+        if task.cancelling():  # by its client, who is gone, or by the end of the server
+            asked.log.break_off()
+            await stopped(*([sending] if sending else []))
+            raise
+        answer = cancelled(asked)
+    finally:
+        silence.cancel()
+    if sending is None:
+        return json_answer(answer)
+    asked.log.end(answer.body)
+    return await sending
 
 
 async def is_silent(log: Log) -> bool:

@@ -9,17 +9,15 @@ from rpc_server.protocol.mcp_headers import mirrored_arguments
 from rpc_server.protocol.versions import V2026_07_28
 from rpc_server.transport.connection import stopped_when_gone
 from rpc_server.transport.mcp_answer import Answer, Answering, Asked
-from rpc_server.transport.mcp_delivery import is_silent, json_answer, stream
-from rpc_server.transport.mcp_work import Work, stopped
+from rpc_server.transport.mcp_delivery import delivered, json_answer
 from rpc_server.transport.middleware import CALLER, REQUEST_ID
 
 
 class Stateless:
     """Takes the messages of the version that has no sessions."""
 
-    def __init__(self, answering: Answering, work: Work) -> None:
+    def __init__(self, answering: Answering) -> None:
         self._answering = answering
-        self._work = work
         self._methods = ["server/discover", *answering.methods]
         self._mirrored = {tool.name: mirrored_arguments(tool.input_schema) for tool in answering.tools}
 
@@ -45,8 +43,4 @@ class Stateless:
             log_level=envelope.log_level,
         )
         with stopped_when_gone(request):
-            work = self._work.start(asked, self._answering)
-            try:
-                return json_answer(await work) if await is_silent(asked.log) else await stream(request, asked.log)
-            finally:
-                await stopped(work)
+            return await delivered(request, asked, self._answering)

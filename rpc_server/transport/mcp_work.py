@@ -1,11 +1,10 @@
-"""Requests of MCP under way, each in a task of its own, so that it can outlive its connection or be called off."""
+"""Requests of sessions under way, each in a task of its own, so that it can outlive its connection or be called off."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from rpc_server.protocol.errors import REQUEST_CANCELLED
-from rpc_server.transport.mcp_answer import Answer, Asked
+from rpc_server.transport.mcp_answer import Answer, Asked, cancelled
 
 _STOPPING_SECONDS = 5.0
 
@@ -23,7 +22,7 @@ class Work:
             try:
                 answer = await answering(asked)
             except asyncio.CancelledError:
-                answer = Answer.error(asked.id, REQUEST_CANCELLED, "The request was cancelled.")
+                answer = cancelled(asked)
             asked.log.end(answer.body)
             return answer
 

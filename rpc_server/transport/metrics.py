@@ -7,6 +7,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from rpc_server.calls.measures import HTTP_REQUESTS, SSE_WATCHERS
 from rpc_server.calls.telemetry import Metrics
+from rpc_server.transport.middleware import Step
 
 METRICS_PATH = "/metrics"
 UNMATCHED = "unmatched"
@@ -48,11 +49,11 @@ def measured(metrics: Metrics) -> Middleware:
     return count
 
 
-def streams_counted(metrics: Metrics) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Count a stream when it opens, until `measured` sees its end: what `on_response_prepare` calls."""
+def streams_counted(metrics: Metrics) -> Step:
+    """Count a stream when it opens, until `measured` sees its end: one of what is `prepared`."""
 
-    async def count(request: web.Request, response: web.StreamResponse) -> None:
-        if response.content_type == "text/event-stream":
+    def count(request: web.Request, response: web.StreamResponse) -> None:
+        if not isinstance(response, web.Response) and response.content_type == "text/event-stream":
             request[_STREAMS] = True
             metrics.count(SSE_WATCHERS, route_of(request))
 

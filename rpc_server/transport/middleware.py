@@ -2,7 +2,8 @@
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -23,6 +24,20 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 METADATA_PATHS = frozenset({METADATA_PATH, f"{METADATA_PATH}/mcp"})
 PUBLIC_PATHS = frozenset({"/health", "/ready", "/metrics"}) | METADATA_PATHS
+
+
+# Something done to every response before it is sent.
+Step: TypeAlias = Callable[[web.Request, web.StreamResponse], None]
+
+
+def prepared(*steps: Step) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Make of all *steps* the one thing that `on_response_prepare` calls."""
+
+    async def prepare(request: web.Request, response: web.StreamResponse) -> None:
+        for step in steps:
+            step(request, response)
+
+    return prepare
 
 
 @web.middleware

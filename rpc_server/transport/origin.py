@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from rpc_server.transport.answers import error_response
-from rpc_server.transport.middleware import METADATA_PATHS, REQUEST_ID
+from rpc_server.transport.middleware import METADATA_PATHS, REQUEST_ID, Step
 
 # Asked by their address: a probe knows the address of a container and no name. They tell nothing of a tenant.
 PROBED_PATHS = frozenset({"/health", "/ready", "/metrics"})
@@ -107,10 +107,10 @@ def _preflight(request: web.Request) -> web.Response:
     return web.Response(status=204, headers=headers)
 
 
-def readable(origins: Origins) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Let pages that are let in read every answer, streams and refusals too: what `on_response_prepare` calls."""
+def readable(origins: Origins) -> Step:
+    """Let pages that are let in read every answer, streams and refusals too: one of what is `prepared`."""
 
-    async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    def add_headers(request: web.Request, response: web.StreamResponse) -> None:
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and origins.allows(origin):
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin

@@ -52,8 +52,8 @@ class ProtectedResource:
             "bearer_methods_supported": ["header"],
         }
 
-    async def complete_challenge(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Say in a refusal's challenge where the metadata is, and which scopes there are; for `on_response_prepare`.
+    def complete_challenge(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Say in a refusal's challenge where the metadata is, and which scopes there are; one of what is `prepared`.
 
         A refusal for want of a permission names the scopes that it is about already.
         """

@@ -1,7 +1,5 @@
--- What the tenant has set, one row a key; what is absent has its default.
+-- What the tenant has set, by its name, as one JSON text; what is absent has its default.
 --
--- By primary key; a handful of rows.
-select key,
-       value
-  from mcp.settings
- order by key
+-- One row. By primary key; a handful of rows.
+select coalesce(jsonb_object_agg(s.key, s.value), '{}')::text as settings
+  from mcp.settings s

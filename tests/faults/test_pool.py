@@ -229,7 +229,7 @@ async def test_a_connection_over_a_network_is_kept_alive(pool: Postgres) -> None
     """Else nobody would notice that the other machine is gone while nothing is sent."""
     connection: Any = await pool.acquire(1)
     try:
-        peer = connection._con._transport.get_extra_info("socket")
+        peer = connection._transport.get_extra_info("socket")
         assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) > 0
     finally:

@@ -180,8 +180,7 @@ async def assert_healthy(crm: Crm, pool: Postgres, send: Send) -> None:
     """See that all connections are free and idle, that no task is left, and that calls are answered."""
     states = await settled(crm)
     assert {"idle"} >= set(states) and len(states) <= CONNECTIONS
-    assert pool._pool.get_size() == pool._pool.get_idle_size()
-    assert set() == pool._closing
+    assert (pool.figures.in_use, pool.figures.waiting) == (0, 0)
     assert await pool._watch.ask()  # a lost connection has it look whether PostgreSQL is there
     assert {asyncio.current_task()} == asyncio.all_tasks()
     async with asyncio.timeout(5):

@@ -62,7 +62,7 @@ def test_a_header_that_came_twice_is_a_mismatch_even_if_both_agree() -> None:
 
 @pytest.mark.parametrize("value", ["ask", packed("ask"), " ask "])
 def test_a_name_agrees_packed_or_not(value: str) -> None:
-    check_name(CIMultiDict({"Mcp-Name": value}), "params.name", "ask")
+    check_name(single(CIMultiDict({"Mcp-Name": value}), "Mcp-Name"), "params.name", "ask")
 
 
 # --- arguments ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 
 from handlers import CATALOG
 from rpc_server.contract.arguments import Arguments, NoArguments
+from rpc_server.contract.content import Content
 from rpc_server.contract.query import SQL_FOLDER, query
 from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Call, Tool, catalog, tool
@@ -167,6 +168,15 @@ def test_a_function_that_is_no_tool_is_refused_by_name(function: Any, complaint:
 def test_a_policy_that_contradicts_itself_is_refused(policy: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         tool(**{**POLICY, **policy})(good)
+
+
+def test_an_answer_without_fields_cannot_be_cached() -> None:
+    async def draw(call: Call, arguments: NoArguments) -> Content:
+        """Draw."""
+        raise AssertionError
+
+    with pytest.raises(ValueError, match="draw answers in content blocks"):
+        tool(**{**POLICY, "cache_seconds": 300})(draw)
 
 
 def test_a_catalogue_keeps_its_order() -> None:

@@ -16,5 +16,6 @@ async def pass_by(proceed: Next, call: Call) -> Result:
 
 
 def compose(layers: Sequence[Layer], innermost: Next) -> Next:
-    """Nest *layers* around *innermost*, the first one outermost."""
-    return reduce(lambda inner, layer: partial(layer, inner), reversed(layers), innermost)
+    """Nest *layers* around *innermost*, the first one outermost; those that are switched off cost nothing."""
+    present = [layer for layer in layers if layer is not pass_by]
+    return reduce(lambda inner, layer: partial(layer, inner), reversed(present), innermost)

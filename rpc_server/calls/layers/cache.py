@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
 
-from rpc_server.calls.cache import Cache, Entry, KeptResult
+from rpc_server.calls.cache import Cache, Entry
 from rpc_server.calls.layers import Next
 from rpc_server.contract.caller import Caller
 from rpc_server.contract.errors import DeadlineExceeded
@@ -89,13 +89,12 @@ class Caching:
                 flight.exception()  # looked at, also where nobody waits
             raise
         flight.set_result(entry)
-        return KeptResult.of(entry.body, entry.words)
+        return entry.result
 
     def _key(self, call: Call) -> bytes:
         """Return what the answer depends on, besides the tenant's data and the time."""
         assert call.arguments is not None
-        asked = call.arguments.__pydantic_serializer__.to_json(call.arguments)
-        return hashlib.sha256(_asker(self._version, call.tool.name, call.caller) + asked).digest()
+        return hashlib.sha256(_asker(self._version, call.tool.name, call.caller) + call.arguments.as_json).digest()
 
 
 @lru_cache(maxsize=4096)
@@ -111,7 +110,7 @@ def _holds(entry: Entry, call: Call) -> bool:
 
 def _from_before(entry: Entry, call: Call) -> Result:
     call.age_seconds = max(0.0, call.now.timestamp() - entry.as_of)
-    return KeptResult.of(entry.body, entry.words)
+    return entry.result
 
 
 def _expires(call: Call, result: Result) -> float:

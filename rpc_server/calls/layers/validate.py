@@ -1,12 +1,37 @@
 """Raw JSON becomes the tool's arguments."""
 
+from functools import lru_cache
+from typing import Final
+
+import orjson
+
 from rpc_server.calls.layers import Next
-from rpc_server.contract.arguments import validated
+from rpc_server.contract.arguments import Arguments, validated
 from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Call
+
+# Longer ones are hardly ever sent again.
+_MOST_REMEMBERED_BYTES: Final = 1000
 
 
 async def validate(proceed: Next, call: Call) -> Result:
     """Refuse with InvalidArguments what does not fit the tool's schema, naming every field at fault."""
-    call.arguments = validated(call.tool.arguments, call.raw_arguments)
+    call.arguments = _arguments(call)
     return await proceed(call)
+
+
+def _arguments(call: Call) -> Arguments:
+    """Return the arguments; what was found valid is, where the same is asked for again as often as answers are kept."""
+    model, raw = call.tool.arguments, call.raw_arguments
+    if not call.tool.cache_seconds or not isinstance(raw, dict):
+        return validated(model, raw)
+    try:
+        said = orjson.dumps(raw)
+    except TypeError:  # integers beyond 64 bits, halves of surrogate pairs
+        return validated(model, raw)
+    return _found_valid(model, said) if len(said) <= _MOST_REMEMBERED_BYTES else validated(model, raw)
+
+
+@lru_cache(maxsize=1000)
+def _found_valid(model: type[Arguments], said: bytes) -> Arguments:
+    return validated(model, orjson.loads(said))
