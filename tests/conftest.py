@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from rpc_server.contract.tool import Catalog
 from rpc_server.settings import Settings
 from rpc_server.transport.server import Runner
 from tests.database import Cluster, cloned, prepare, running_postgres, tear_down
+from tests.secrecy import leaks
 
 # A busy machine is no fault of the code: nothing here is judged by time.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -37,6 +38,16 @@ UNLIMITED: dict[str, Any] = {
     "rate_limit_analysis": 0,
     "analysis_concurrency": 0,
 }
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail each test in whose output, which has the servers' logs, something secret stands."""
+    report = yield
+    if report.passed and (found := leaks("\n".join(text for _, text in report.sections), SECRET)):
+        report.outcome = "failed"
+        report.longrepr = f"What the test printed or logged holds {' and '.join(found)}."
+    return report
 
 
 @pytest.fixture(scope="session")

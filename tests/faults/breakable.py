@@ -33,6 +33,19 @@ class BreakablePostgres:
         self._server = EmbeddedPostgres.start(self._folder / "data", settings=_SETTINGS)
         self._runs = True
 
+    def start_as_standby(self) -> None:
+        """Start it, to be read only until it is promoted."""
+        (self._folder / "data" / "standby.signal").touch()
+        self.start()
+
+    async def promote(self) -> None:
+        """Have it take changes again."""
+        admin = await asyncpg.connect(self.cluster.admin_url)
+        try:
+            assert await admin.fetchval("select pg_promote()")
+        finally:
+            await admin.close()
+
     def stop(self) -> None:
         """End it as a crash does: no backend says good-bye, and the data has to be recovered."""
         pid = self._postmaster()

@@ -1,5 +1,6 @@
 """What is changed: made up from a seed, and each marked with its key wherever it leaves a trace."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -45,8 +46,9 @@ class Change:
 class Plan:
     """Makes up changes of a few contacts, so that they meet."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, tools: Sequence[str] = TOOLS) -> None:
         self._rng = Random(seed)
+        self._tools = tools
         self._made = 0
 
     async def load(self, owner: "asyncpg.Connection[asyncpg.Record]", contacts: int) -> "Plan":
@@ -64,7 +66,7 @@ class Plan:
         """Return another change; made in this order, each changes something."""
         self._made += 1
         key = f"change-{self._made}"
-        tool = TOOLS[self._made % len(TOOLS)]
+        tool = self._tools[self._made % len(self._tools)]
         contact = self._rng.choice(self._contacts)
         details = {"contact_id": str(contact), "idempotency_key": key, **self._details(tool, contact, key)}
         return Change(key, tool, details)

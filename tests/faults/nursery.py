@@ -1,10 +1,11 @@
 """Forks servers: each is `python -m rpc_server serve` after its imports, which take a second of their own.
 
-Each line on standard input is a JSON object: the environment of one server and the file for its output,
-answered by its pid; or a pid to wait for, answered by its exit status. At the end of the input the
-nursery takes its servers along.
+Each line on standard input is a JSON object: the environment of one server and the file for its output
+(and one for the names of its tasks, told at SIGUSR1), answered by its pid; or a pid to wait for,
+answered by its exit status. At the end of the input the nursery takes its servers along.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -26,10 +27,12 @@ class Nursery:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def fork(self, output: Path, environment: dict[str, str]) -> int:
+    def fork(self, output: Path, environment: dict[str, str], *, tasks: Path | None = None) -> int:
         """Start a server with nothing but *environment*, and return its pid; it waits for nobody to reap it."""
         output.touch()
-        return self._asked({"output": str(output), "environment": environment})
+        return self._asked(
+            {"output": str(output), "environment": environment, "tasks": None if tasks is None else str(tasks)}
+        )
 
     def status(self, pid: int) -> int:
         """Wait until a server has ended, and return its exit status, or the negative number of a signal."""
@@ -91,13 +94,19 @@ def _status(pid: int, ended: dict[int, int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _become_server(output: str, environment: dict[str, str]) -> None:
+def _become_server(output: str, environment: dict[str, str], tasks: str | None) -> None:
     for descriptor, path, flags in ((0, os.devnull, os.O_RDONLY), (1, output, os.O_WRONLY)):
         os.dup2(os.open(path, flags), descriptor)
     os.dup2(1, 2)
     os.environ.clear()
     os.environ.update(environment)
+    if tasks is not None:
+        signal.signal(signal.SIGUSR1, lambda *_: _tell_tasks(Path(tasks)))
     app(["serve"])
+
+
+def _tell_tasks(path: Path) -> None:
+    path.write_text(json.dumps(sorted(task.get_name() for task in asyncio.all_tasks())) + "\n")
 
 
 if __name__ == "__main__":

@@ -89,9 +89,9 @@ class Servers:
         return await started(self._nursery, output, self._environment)
 
 
-async def started(nursery: Nursery, output: Path, environment: dict[str, str]) -> Process:
+async def started(nursery: Nursery, output: Path, environment: dict[str, str], *, tasks: Path | None = None) -> Process:
     """Start a server whose output goes to a file, and return it when it answers."""
-    pid = await asyncio.to_thread(nursery.fork, output, environment)
+    pid = await asyncio.to_thread(nursery.fork, output, environment, tasks=tasks)
     async with asyncio.timeout(_START_SECONDS):
         while (port := _port_in(output)) is None:  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.002)

@@ -5,14 +5,13 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import asyncpg
 import orjson
 import pytest
 from aiohttp import ClientConnectionError, ClientResponse, ClientSession
@@ -23,6 +22,7 @@ from rpc_server.commands.demo import load
 from tests.conftest import SECRET, Crm
 from tests.faults.nursery import Nursery
 from tests.faults.servers import Process, started
+from tests.faults.tenants import held
 from tests.faults.waiting import until
 
 TENANT = "acme"
@@ -72,16 +72,9 @@ class House:
             assert (await response.content.readuntil(b"\r\n\r\n")).count(b'"starting"') == 1
             yield response
 
-    @asynccontextmanager
-    async def held(self, *tables: str) -> AsyncIterator[None]:
+    def held(self, *tables: str) -> AbstractAsyncContextManager[None]:
         """Have every call that needs one of the *tables* wait until the block ends."""
-        holder = await asyncpg.connect(self.crm.owner_url)
-        try:
-            async with holder.transaction():
-                await holder.execute(f"lock table {', '.join(tables)} in access exclusive mode")
-                yield
-        finally:
-            await holder.close()
+        return held(self.crm.owner_url, *tables)
 
     async def waiting(self, number: int) -> None:
         """Return when so many calls wait for what is held."""

@@ -1,4 +1,4 @@
-"""PostgreSQL killed, stopped and crashed amid load: short refusals, no hang, nothing lost, and all is well after."""
+"""PostgreSQL killed, stopped, crashed, failed over amid load: short refusals, no hang, nothing lost, all well after."""
 
 import asyncio
 import os
@@ -7,26 +7,22 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from handlers.demo import DemoPlan
 from rpc_server.backends.embedded_postgres import PostgresNotFound
-from rpc_server.commands.demo import load
 from tests.conftest import SECRET
 from tests.faults.breakable import BreakablePostgres, breakable_postgres
-from tests.faults.changes import TENANT, Plan
+from tests.faults.changes import Plan
 from tests.faults.load import Load, constant_load
 from tests.faults.nursery import Nursery
 from tests.faults.readiness import Readiness, watched_readiness
 from tests.faults.servers import Process, started
-from tests.faults.verdict import assert_chain_holds, assert_consistent, assert_nothing_in_flight, judge, versions
+from tests.faults.tenants import filled
+from tests.faults.verdict import assert_chain_holds, assert_consistent, assert_nothing_in_flight, judge
 from tests.faults.waiting import until
-from tests.tenancy.crowd import TENANTS
-from tests.tenancy.rows import fill
 
 OUTAGES = int(os.environ.get("FAULT_OUTAGES", "1"))
 PATIENCE = 0.5
@@ -92,21 +88,6 @@ async def site(postgres: BreakablePostgres, nursery: Nursery, tmp_path: Path) ->
         print(*(line[:200] for line in output.read_text().splitlines()[-30:]), sep="\n")
 
 
-async def filled(owner_url: str) -> tuple[Plan, dict[str, int]]:
-    """Load the tenants; return the changes to be made of one of them, and the versions of its contacts before."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    owner = await asyncpg.connect(owner_url)
-    try:
-        async with owner.transaction():
-            for tenant in TENANTS:
-                await fill(owner, tenant, now)
-        await load(owner, DemoPlan(TENANT, 200, seed=3, until=now), lambda done: None)
-        await owner.execute("analyze")
-        return await Plan(seed=1).load(owner, contacts=12), await versions(owner)
-    finally:
-        await owner.close()
-
-
 async def outages(site: Site, name: str, strike: Callable[[], None], mend: Callable[[], None]) -> Load:
     """Have as many outages as asked for amid load; see that each is told of, and over when it is mended."""
     recoveries = []
@@ -169,3 +150,23 @@ async def test_a_postgres_of_which_a_backend_crashes(site: Site) -> None:
 
     await judged(site, load, readiness)
     print(f"backend crashed {OUTAGES} times: {load.figures}; {load.client}")
+
+
+async def test_a_postgres_that_comes_back_as_a_standby_and_is_promoted(site: Site) -> None:
+    """As after a failover: it is read meanwhile, and changed as soon as it takes changes."""
+    async with watched_readiness(site.server.url) as readiness, constant_load(site.server.url, site.plan) as load:
+        await load.some_more()
+        site.postgres.stop()
+        await until(lambda: readiness.now == 503)
+        await asyncio.to_thread(site.postgres.start_as_standby)
+        await until(lambda: readiness.now == 200)
+        refused, made = load.client.troubles["dependency_unavailable"], len(load.client.answers)
+        await load.some_more()
+        await until(lambda: load.client.troubles["dependency_unavailable"] > refused)
+        assert len(load.client.answers) == made
+        await site.postgres.promote()
+        await until(lambda: len(load.client.answers) > made)
+        await load.some_more()
+
+    await judged(site, load, readiness)
+    print(f"standby promoted: {load.figures}; {load.client}")

@@ -221,6 +221,33 @@ async def test_a_caller_is_told_of_its_limit(demo: Crm, start_server: StartServe
         assert ok.status == 200
 
 
+async def test_a_batch_tells_of_the_limit_closest_to_its_end(
+    demo: Crm, start_server: StartServer, sharing: dict[str, Any]
+) -> None:
+    server = await start_server(**{**sharing, "rate_limit_read": 5, "rate_limit_write": 3})
+    change = {"name": "qualify_lead", "arguments": decision(await undecided(demo), dry_run=True)}
+    batch = [request("tools/call", change), request("tools/call", {"name": "list_agents"}), request("tools/list", {})]
+
+    async with post(server, "/rpc", batch, server.bearer(TENANT)) as response:
+        assert len(await response.json()) == 3
+        assert limits_of(response)[:2] == [3, 2]
+    async with post(server, "/rpc", [request("tools/list", {})], server.bearer(TENANT)) as response:
+        assert "RateLimit-Limit" not in response.headers
+
+
+async def test_a_stream_is_counted_and_refused_like_any_call(
+    stage: "Stage", start_server: StartServer, sharing: dict[str, Any]
+) -> None:
+    server = await start_server(stage.tools, **{**sharing, "rate_limit_analysis": 1})
+    stage.go_on.set()
+    url, bearer = f"{server.url}/v1/tools/climb/stream", server.bearer(TENANT)
+    async with server.session.get(url, headers=bearer) as response:
+        assert (response.status, limits_of(response)[:2]) == (200, [1, 0])
+    async with server.session.get(url, headers=bearer) as response:
+        assert (response.status, limits_of(response)[:2]) == (429, [1, 0])
+        assert int(response.headers["Retry-After"]) >= 1
+
+
 async def test_writes_have_a_limit_of_their_own(demo: Crm, start_server: StartServer, sharing: dict[str, Any]) -> None:
     server = await start_server(**sharing, rate_limit_read=1, rate_limit_write=2)
     change = decision(await undecided(demo), dry_run=True)
