@@ -1,5 +1,6 @@
 """`python -m rpc_server`: the commands."""
 
+import structlog
 import typer
 
 from rpc_server.commands import audit, tenant
@@ -23,4 +24,6 @@ app.add_typer(tenant.commands, name="tenant")
 app.add_typer(audit.commands, name="audit")
 
 if __name__ == "__main__":
+    # A process of ours says once where its log goes; whoever imports this may say it again.
+    structlog.configure(cache_logger_on_first_use=True)
     app()

@@ -33,7 +33,6 @@ def configure_logs(log_format: str, level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr)
         if readable
         else structlog.BytesLoggerFactory(sys.stderr.buffer),
-        cache_logger_on_first_use=True,
     )
     # Libraries, asyncio among them, know only the standard logging.
     handler = logging.StreamHandler(sys.stderr)

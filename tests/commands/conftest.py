@@ -9,8 +9,16 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 
 from tests.database import Cluster, template_of
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """Forget where a command that ran in this process has sent its log: to what pytest captured of that test."""
+    yield
+    structlog.reset_defaults()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -61,7 +62,10 @@ class Figures:
 class Load:
     """Callers of one address who do not stop; a failed read is not tried again, a change is, with its key."""
 
-    def __init__(self, url: str, session: ClientSession, plan: Plan, tools: Collection[str]) -> None:
+    def __init__(
+        self, url: str, session: ClientSession, plan: Plan, tools: Collection[str], users: int | None = None
+    ) -> None:
+        """Have so many *users* read; else each call is another's, because users are limited in how often they may."""
         self.figures = Figures()
         self.client = Client(url, session)
         self._url = f"{url}/v1/tools/execute"
@@ -70,7 +74,8 @@ class Load:
         self._tools = tools
         self._rng = Random(1)
         self._tokens = Tokens(SECRET)
-        self._users = itertools.count()
+        self._users = itertools.count() if users is None else itertools.cycle(range(users))
+        self._bearer = lru_cache(0 if users is None else users * len(TENANTS))(self._signed)
         self._stopped = False
 
     @asynccontextmanager
@@ -113,8 +118,7 @@ class Load:
     async def _read_once(self) -> str:
         tenant = self._rng.choice(TENANTS)
         tool, arguments = self._question(tenant)
-        # A user to each call: users are limited in how often they may.
-        token = self._tokens.sign(tenant.tenant, f"reader-{next(self._users)}", ["*"], timedelta(minutes=5))
+        token = self._bearer(tenant.tenant, next(self._users))
         body = orjson.dumps({"tool_name": tool, "arguments": arguments})
         began = time.monotonic()
         try:
@@ -135,6 +139,9 @@ class Load:
             if tool in self._tools:
                 return tool, arguments
 
+    def _signed(self, tenant: str, user: int) -> str:
+        return self._tokens.sign(tenant, f"reader-{user}", ["*"], timedelta(hours=24))
+
     async def _post(self, body: bytes, token: str) -> tuple[str, dict[str, Any]]:
         headers = {"Authorization": f"Bearer {token}"}
         async with self._session.post(self._url, data=body, headers=headers) as response:
@@ -147,11 +154,13 @@ class Load:
 
 
 @asynccontextmanager
-async def constant_load(url: str, plan: Plan, *, tools: Collection[str] = QUICK) -> AsyncIterator[Load]:
+async def constant_load(
+    url: str, plan: Plan, *, tools: Collection[str] = QUICK, users: int | None = None
+) -> AsyncIterator[Load]:
     """Call the server of *url* while the block runs."""
     connections = TCPConnector(limit=0)
     async with (
         ClientSession(connector=connections, timeout=ClientTimeout(_PATIENCE)) as session,
-        Load(url, session, plan, tools).running() as load,
+        Load(url, session, plan, tools, users).running() as load,
     ):
         yield load
