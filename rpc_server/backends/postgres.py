@@ -7,9 +7,8 @@ that hands the connection to another after each transaction.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, Self
 
 import asyncpg
 import structlog
@@ -49,24 +48,13 @@ class Postgres(PostgresPool):
 
     told: Told = staticmethod(told_to(NO_METRICS, NO_TRACES))
 
-    @asynccontextmanager
-    async def snapshot(self, tenant_id: str, deadline: Callable[[], float | None]) -> AsyncIterator["Snapshot"]:
+    def snapshot(self, tenant_id: str, deadline: Callable[[], float | None]) -> "Snapshot":
         """Give the CRM as *tenant_id* sees it; a connection is taken at the first query, if there is one."""
-        snapshot = Snapshot(self, tenant_id, deadline)
-        try:
-            yield snapshot
-        finally:
-            # Nothing read needs a commit, and a rollback also undoes what a statement set on the session.
-            await snapshot.end("rollback")
+        return Snapshot(self, tenant_id, deadline)
 
-    @asynccontextmanager
-    async def transaction(self, tenant_id: str, deadline: Callable[[], float | None]) -> AsyncIterator["Transaction"]:
+    def transaction(self, tenant_id: str, deadline: Callable[[], float | None]) -> "Transaction":
         """Give the CRM of *tenant_id* to a writer; whatever is not committed at the end is undone."""
-        transaction = Transaction(self, tenant_id, deadline)
-        try:
-            yield transaction
-        finally:
-            await transaction.end("rollback")
+        return Transaction(self, tenant_id, deadline)
 
 
 class Snapshot:
@@ -81,6 +69,14 @@ class Snapshot:
         self._deadline = deadline
         self._connection: Connection | None = None
         self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        """Begin: nothing is asked yet."""
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """End the transaction; nothing read needs a commit, and a rollback undoes what a statement set, too."""
+        await self.end("rollback")
 
     async def all(self, query: Query, /, **parameters: Any) -> Sequence[Row]:
         """Return all rows of *query*; statements asked for at the same time run one after the other."""

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -42,6 +43,12 @@ logger = structlog.get_logger("redis")
 def _named(work: Callable[[Redis], object]) -> str:
     """Return the name of the method that *work* stands in, as RedisCache.look_up: a span tells no keys."""
     return f"redis {getattr(work, '__qualname__', '').partition('.<locals>')[0]}"
+
+
+@lru_cache(maxsize=10_000)
+def _key(prefix: str, kind: str, parts: tuple[str, ...]) -> str:
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return f"{prefix}:{kind}:{digest[:40]}"
 
 
 class RedisUnavailable(Exception):
@@ -92,8 +99,7 @@ class SharedRedis:
 
     def key(self, kind: str, *parts: str) -> str:
         """Return a key for *parts*, whatever they contain: no two lists of parts have the same one."""
-        digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-        return f"{self._prefix}:{kind}:{digest[:40]}"
+        return _key(self._prefix, kind, parts)
 
     def script(self, name: str) -> AsyncScript:
         """Return a script of the folder lua/."""

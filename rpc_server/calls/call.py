@@ -248,7 +248,10 @@ class Calls:
             return await self._writes.run(call)
         async with self._crm.snapshot(call.caller.tenant_id, lambda: call.deadline) as database:
             call.db = database
-            return await call.tool.run(call, call.arguments)
+            try:
+                return await call.tool.run(call, call.arguments)
+            finally:
+                call.db = _NO_DATABASE  # which knows the call; that would be a cycle
 
 
 class _NoDatabase:

@@ -51,6 +51,7 @@ async def delivered(request: web.Request, asked: Asked, answering: Answering) ->
         answer = cancelled(asked)
     finally:
         silence.cancel()
+        asked.log.when_begun = None  # or they would hold each other until the garbage is collected
     if sending is None:
         return json_answer(answer)
     asked.log.end(answer.body)

@@ -1,0 +1,39 @@
+"""A request frees by itself all that it held: what the garbage collector has to find costs every request time."""
+
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.wire.client import Client
+from tests.wire.mcp import EVERY, McpClient
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.fixture
+def garbage() -> Iterator[list[Any]]:
+    """All that only the garbage collector finds, while nothing is collected."""
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        yield gc.garbage
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+@pytest.mark.parametrize("version", EVERY)
+async def test_a_call_over_mcp_leaves_nothing_to_the_garbage_collector(
+    client: Client, version: str, garbage: list[Any]
+) -> None:
+    mcp = await McpClient(client.server, version).start()
+    for _ in range(3):
+        reply = await mcp.call("get_leads_count", {"period": "today"})
+        assert reply.status == 200
+    gc.collect()
+
+    assert [found for found in garbage if type(found).__module__.startswith("rpc_server")] == []
