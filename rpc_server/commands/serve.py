@@ -115,11 +115,13 @@ def _let_signals_cancel(*, hangup: bool) -> Callable[[], None]:
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
+    is_stopping = False
 
     def stop() -> None:
         # Once: another signal must not interrupt the clearing up. `make` passes on what a group gets anyway.
-        if not task.cancelling():
-            task.cancel()
+        nonlocal is_stopping
+        if not is_stopping:
+            is_stopping = task.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
@@ -148,8 +150,13 @@ async def _until_cancelled() -> Never:
     try:
         while True:
             await asyncio.get_running_loop().create_future()
-    finally:
+    except asyncio.CancelledError:
         typer.echo("Stopping: running calls finish first.")
+        # Else each time-out of the way out looks like being called off again, to Python 3.11.2.
+        task = asyncio.current_task()
+        assert task is not None
+        task.uncancel()
+        raise
 
 
 def _checked(settings: Settings) -> str:
