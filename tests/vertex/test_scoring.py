@@ -362,7 +362,7 @@ async def test_scores_that_cannot_be_kept_are_answered_all_the_same(
         return await well(asked, request)
 
     fake.answer = break_the_store
-    monkeypatch.setattr("rpc_server.backends.postgres._UNREACHABLE", (Exception,))
+    monkeypatch.setattr("rpc_server.backends.postgres._FAILURES", (Exception,))
     scored = await desk.score(messages)
 
     assert len(scored.scores) == 8
