@@ -155,7 +155,8 @@ def _machine() -> dict[str, str]:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     processors = f"{os.cpu_count()} x {models[0] if models else platform.machine()}"
-    return {"processors": processors, "system": platform.platform(), "when": f"{datetime.now(UTC):%F}"}
+    system = f"{platform.system()} {platform.machine()}"
+    return {"processors": processors, "system": system, "when": f"{datetime.now(UTC):%F}"}
 
 
 if __name__ == "__main__":
