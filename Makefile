@@ -58,7 +58,7 @@ run: $(VENV)/.run ## Set everything up and serve on port 8081, with demo data (P
 test: $(VENV)/.dev ## Run all tests on a real PostgreSQL (ARGS=…; TEST_DATABASE_URL=… for one of yours)
 	@$(RUN) pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
 
-ci-slow: $(VENV)/.dev ## Run the long tests of faults and of changes at once (about 12 minutes; SOAK_SECONDS=1200)
+ci-slow: $(VENV)/.dev ## Run the long tests of faults and of changes at once (about 8 minutes; SOAK_SECONDS=1200)
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),50) FAULT_RANDOM_STRIKES=$(or $(FAULT_RANDOM_STRIKES),300) \
 	  FAULT_OUTAGES=$(or $(FAULT_OUTAGES),3) FAULT_RESTARTS=$(or $(FAULT_RESTARTS),5) SOAK_SECONDS=$(or $(SOAK_SECONDS),60) \
 	  $(RUN) pytest tests/faults --timeout=1800 -rP $(ARGS)
