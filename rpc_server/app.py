@@ -15,6 +15,8 @@ from rpc_server import VERSION
 from rpc_server.backends.claims import Fault
 from rpc_server.backends.exposition import Exposition, Place
 from rpc_server.backends.issuers import authorization_servers, trusted_issuers
+from rpc_server.backends.memory_cache import MemoryCache
+from rpc_server.backends.memory_limiter import MemoryLimiter
 from rpc_server.backends.metrics import Metrics
 from rpc_server.backends.postgres import Postgres
 from rpc_server.backends.process import read_process
@@ -38,6 +40,7 @@ from rpc_server.calls.layers.trace import tracing
 from rpc_server.calls.layers.validate import validate
 from rpc_server.calls.measured_model import MeasuredModel
 from rpc_server.calls.measures import AUDIT_WAITING, BUILD_INFO, METRICS, REFUSED_TOKENS
+from rpc_server.calls.recall import Recall
 from rpc_server.calls.tracing import NO_TRACES
 from rpc_server.contract.query import query_names
 from rpc_server.contract.tool import Catalog
@@ -50,8 +53,8 @@ from rpc_server.transport.answers import STATUS
 from rpc_server.transport.body import SETTINGS
 from rpc_server.transport.lifecycle import LIFECYCLE, Lifecycle
 from rpc_server.transport.mcp import Mcp
-from rpc_server.transport.metrics import measured, streams_counted
-from rpc_server.transport.middleware import authenticate, faults, prepared, request_id
+from rpc_server.transport.metrics import counted, streams_counted
+from rpc_server.transport.middleware import authenticate, prepared, ring
 from rpc_server.transport.origin import Origins, guard, readable
 from rpc_server.transport.protected_resource import ProtectedResource
 from rpc_server.transport.refusals import Refusals
@@ -95,6 +98,13 @@ def _vertex(settings: Settings) -> Vertex | None:
         timeout_seconds=settings.vertex_ai_timeout_seconds,
         thinking=settings.vertex_ai_thinking,
     )
+
+
+def _recall(shared: Shared, metrics: Metrics, clock: Callable[[], datetime], version: str) -> Recall | None:
+    """Return what gives answers past the layers, where nothing of theirs has to be waited for."""
+    if not (isinstance(shared.cache, MemoryCache) and isinstance(shared.limiter, MemoryLimiter)):
+        return None
+    return Recall(shared.cache, shared.limiter, clock, metrics, version=version, most=shared.limits.read)
 
 
 def _metrics(tools: Catalog, place: Place | None) -> Metrics:
@@ -166,6 +176,7 @@ def make_app(
         clock,
         relay=shared.relay,
         cache=shared.cache,
+        recall=_recall(shared, metrics, clock, info.version) if traces is None else None,
         model=MeasuredModel(vertex, metrics, traces or NO_TRACES) if vertex else None,
         secret=settings.sealing_secret(),
         metrics=metrics,
@@ -201,16 +212,18 @@ def make_app(
         at_drain=shared.relay.close,
         at_stop=calls.stop,
     )
+    refusals = Refusals(settings.trusted_proxies, count=partial(metrics.count, REFUSED_TOKENS))
     app = web.Application(
         client_max_size=settings.max_body_bytes,
         middlewares=[
-            measured(metrics),
             *([traced(traces)] if traces else []),
-            request_id,
-            faults(report),
-            lifecycle.admit,
-            guard(origins),
-            authenticate(verifier, Refusals(settings.trusted_proxies, count=partial(metrics.count, REFUSED_TOKENS))),
+            ring(
+                gates=[lifecycle.admit, guard(origins)],
+                identify=authenticate(verifier, refusals),
+                under_way=lifecycle,
+                report=report,
+                tell=counted(metrics),
+            ),
         ],
     )
     app[SETTINGS] = settings

@@ -4,16 +4,19 @@ import json
 import logging
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import structlog
 
 from rpc_server.backends.tracebacks import outlined
-from rpc_server.calls.log_context import with_context
+from rpc_server.calls.log_context import bound, with_context
 
 # A dataclass is written as it shows itself, which may leave out a secret.
 _NO_INSIDES = orjson.OPT_PASSTHROUGH_DATACLASS
+# As structlog's own processor calls them.
+_LEVELS = {"warn": "warning", "exception": "error"}
 
 
 def configure_logs(log_format: str, level: str) -> None:
@@ -29,7 +32,7 @@ def configure_logs(log_format: str, level: str) -> None:
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*stamps, exceptions, lines],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        wrapper_class=structlog.make_filtering_bound_logger(number) if readable else _lines(number, exceptions),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr)
         if readable
         else structlog.BytesLoggerFactory(sys.stderr.buffer),
@@ -49,6 +52,21 @@ def configure_logs(log_format: str, level: str) -> None:
     )
     # To debug this program nobody needs its libraries' chatter, which may hold what they send and receive.
     logging.basicConfig(handlers=[handler], level=max(number, logging.INFO))
+
+
+def _lines(number: int, exceptions: Any) -> Any:
+    """Return a logger that makes a line in one go: each call writes one, and processors take three times as long."""
+
+    class Lines(structlog.make_filtering_bound_logger(number)):  # type: ignore[misc] # it is made at run time
+        def _proxy_to_logger(self, method: str, event: str | None = None, *arguments: Any, **said: Any) -> None:
+            if "exc_info" in said:
+                said = exceptions(None, method, said)
+            stamp = datetime.now(UTC).isoformat()[: -len("+00:00")] + "Z"
+            # What the line says itself stands.
+            line = {**bound(), "event": event, **said, "level": _LEVELS.get(method, method), "timestamp": stamp}
+            self._logger.msg(_as_json(line))
+
+    return Lines
 
 
 def _as_json(event: Any, **options: Any) -> bytes:

@@ -22,12 +22,15 @@ class MemoryCache:
 
     async def look_up(self, tenant_id: str, key: bytes) -> Looked:
         """Return the entry of the tenant's present generation, if there is one."""
-        generation = self._generation(tenant_id)
+        return Looked(self._generation(tenant_id), self.find(tenant_id, key))
+
+    def find(self, tenant_id: str, key: bytes) -> Entry | None:
+        """Do the same without anything to wait for."""
         kept_under, entry = self._kept.get((tenant_id, key), (None, None))
-        if kept_under != generation:
-            return Looked(generation)
+        if entry is None or kept_under != self._generation(tenant_id):
+            return None
         self._kept.move_to_end((tenant_id, key))
-        return Looked(generation, entry)
+        return entry
 
     async def keep(self, tenant_id: str, key: bytes, generation: str, entry: Entry) -> None:
         """Keep an entry, and drop the least recently used ones beyond the bound."""

@@ -20,17 +20,23 @@ class MemoryLimiter:
 
     async def take(self, tenant_id: str, user_id: str, kind: ToolClass, limit: int) -> Decision:
         """Count one call, unless it is one too many."""
+        return self.count(tenant_id, user_id, kind, limit)
+
+    def count(self, tenant_id: str, user_id: str, kind: ToolClass, limit: int) -> Decision:
+        """Do the same without anything to wait for."""
         now = self._clock()
         key = (tenant_id, user_id, kind)
-        passed = self._passed.get(key) or deque[float]()
+        passed = self._passed.get(key)
+        if passed is None:
+            passed = self._passed[key] = deque()
         while passed and passed[0] <= now - WINDOW_SECONDS:
             passed.popleft()
         passes = len(passed) < limit
         if passes:
             passed.append(now)
-            self._passed[key] = passed
             self._passed.move_to_end(key)
-            self._forget(now)
+            if len(self._passed) > self._most_callers or next(iter(self._passed.values()))[-1] <= now - WINDOW_SECONDS:
+                self._forget(now)
         return Decision(passes, limit, max(0, limit - len(passed)), passed[0] + WINDOW_SECONDS - now)
 
     async def enter(self, tenant_id: str, most: int, seconds: float) -> Leave | None:

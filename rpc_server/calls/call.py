@@ -13,6 +13,8 @@ from rpc_server.calls.cache import Cache, NoCache
 from rpc_server.calls.layers import Layer, compose
 from rpc_server.calls.layers.log import log
 from rpc_server.calls.measures import BUDGET_REFUSALS, PROGRESS_DROPPED
+from rpc_server.calls.outcome import Outcome
+from rpc_server.calls.recall import Recall
 from rpc_server.calls.relay import MemoryRelay
 from rpc_server.calls.streams import CallStream, Event, Gauge, Owner, Relay
 from rpc_server.calls.telemetry import NO_METRICS, Metrics
@@ -20,7 +22,6 @@ from rpc_server.calls.trail import AuditTrail, Writer
 from rpc_server.calls.writes import Writes
 from rpc_server.contract.caller import Caller
 from rpc_server.contract.errors import Cancelled, ShuttingDown, ToolError, UnknownTool
-from rpc_server.contract.limit import Decision
 from rpc_server.contract.model import Model
 from rpc_server.contract.query import Database
 from rpc_server.contract.result import Result
@@ -36,27 +37,6 @@ class Crm(Writer, Protocol):
     def snapshot(self, tenant_id: str, deadline: Callable[[], float | None]) -> AbstractAsyncContextManager[Database]:
         """Return a context that takes a connection only when a query is run in it."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a call: a result or an error, never both.
-
-    *age_seconds* is None where the answer was made for this call; *limit*, where nothing was counted.
-    """
-
-    tool: Tool
-    result: Result | None = None
-    error: ToolError | None = None
-    limit: Decision | None = None
-    age_seconds: float | None = None
-
-    @property
-    def cache(self) -> dict[str, Any] | None:
-        """Return what an answer says of the cache; None where its tool's answers are not kept."""
-        if self.result is None or not self.tool.cache_seconds:
-            return None
-        return {"hit": self.age_seconds is not None, "age_seconds": round(self.age_seconds or 0.0, 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +62,13 @@ class Calls:
         cache: Cache | None = None,
         model: Model | None = None,
         secret: bytes | None = None,
+        recall: Recall | None = None,
         metrics: Metrics = NO_METRICS,
     ) -> None:
-        """*secret* keys the hashes under which scores are kept; without one, they are found by this process only."""
+        """*secret* keys the hashes under which scores are kept; without one, they are found by this process only.
+
+        *recall* gives answers past the layers, where all that these do is done by it.
+        """
         self.tools = tools
         self.trail = AuditTrail(crm, metrics)
         self._chain = compose(layers, self._invoke)
@@ -95,6 +79,7 @@ class Calls:
         self.relay = relay or MemoryRelay()
         self._model = model
         self._metrics = metrics
+        self._recall = recall
         self._secret = secret or secrets.token_bytes(32)
         self._streaming: set[asyncio.Task[Outcome]] = set()
         # Those in which calls run that do not stream, and so have no task of their own.
@@ -126,6 +111,13 @@ class Calls:
         """Return the tools that *caller* may call, in the catalogue's order."""
         return [tool for tool in self.tools.values() if not caller.lacks(tool.permissions)]
 
+    def at_once(self, name: str, arguments: Any, caller: Caller, request_id: str) -> Outcome | None:
+        """Return what comes of a call that need not be waited for; None: nothing was done, `run` it."""
+        tool = self.tools.get(name)
+        if tool is None or self._recall is None or self._shutting_down:
+            return None
+        return self._recall(tool, arguments, caller, request_id)
+
     async def run(
         self, name: str, arguments: Any, caller: Caller, request_id: str, aliases: Sequence[str] = ()
     ) -> Outcome:
@@ -133,6 +125,9 @@ class Calls:
 
         A tool that streams can be watched meanwhile by its request id, or by one of its *aliases*.
         """
+        recalled = self.at_once(name, arguments, caller, request_id)
+        if recalled is not None:
+            return recalled
         call = self._call(name, arguments, caller, request_id)
         if not call.tool.streams:
             return await self._until_stopped(call)

@@ -28,6 +28,11 @@ def logged_with(**values: str) -> _Bound:
     return _Bound(values)
 
 
+def bound() -> Mapping[str, str]:
+    """Return what is bound now."""
+    return _BOUND.get()
+
+
 def with_context(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Add what is bound, as a processor of structlog; what the line says itself stands."""
     for name, value in _BOUND.get().items():

@@ -1,13 +1,12 @@
 """What a limit says of one call."""
 
-from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 WINDOW_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Whether a call passes, and what is left: at most *limit* calls pass in any WINDOW_SECONDS.
 
     In *reset_seconds* the oldest of the counted calls stops counting, and its place is free.

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 
@@ -42,8 +42,7 @@ _ID_TYPES: Final = frozenset({str, int, Number, NoneType, _NoId})  # by exact ty
 Member: TypeAlias = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A well-formed member: a call that wants an answer, or a notification (its id is `NO_ID`)."""
 
     method: str
@@ -70,8 +69,7 @@ class Fault:
     is_response: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """What a body holds, in its order; `is_batch` says that the answer is an array."""
 
     members: tuple[Request | Fault, ...]
@@ -89,6 +87,9 @@ def parse(body: bytes, *, max_batch: int, max_depth: int) -> Parsed:
     except orjson.JSONDecodeError as error:
         fault = unreadable(body, error, max_depth)
         return _refused(Fault(INVALID_REQUEST if fault.is_too_deep else PARSE_ERROR, str(fault)))
+    nests = may_nest_deeper(body, max_depth)
+    if type(content) is dict and not nests and (request := _plain(content)) is not None:
+        return Parsed((request,), is_batch=False)
     is_batch = type(content) is list
     members = content if is_batch else [content]
     if not members:
@@ -100,7 +101,7 @@ def parse(body: bytes, *, max_batch: int, max_depth: int) -> Parsed:
         _restore_ids(body, members, is_batch=is_batch)
     except RecursionError:
         return _refused(_too_deep(max_depth))
-    bound = max_depth if may_nest_deeper(body, max_depth) else None
+    bound = max_depth if nests else None
     judged = (_judge(member, bound) for member in members)
     return Parsed(tuple(judged), is_batch)
 
@@ -139,6 +140,20 @@ def _too_deep(max_depth: int, id: Id = None) -> Fault:
 
 
 # --- one member ---------------------------------------------------------------------------------
+
+
+def _plain(member: dict[str, Any]) -> Request | None:
+    """Return the request that nearly every member is; None: `_judge` it, which says what is wrong with it."""
+    method, params, id = member.get("method"), member.get("params", {}), member.get("id", NO_ID)
+    if (
+        member.get("jsonrpc") == "2.0"
+        and type(method) is str
+        and len(method) <= MAX_NAME
+        and type(params) is dict
+        and (type(id) is int or (type(id) is str and len(id) <= MAX_NAME))
+    ):
+        return Request(method, params, id)
+    return None
 
 
 def _judge(member: object, max_depth: int | None) -> Request | Fault:

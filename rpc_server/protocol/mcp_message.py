@@ -13,6 +13,8 @@ _INTEGER = re.compile(r"-?\d+")
 def parse(body: bytes, *, max_batch: int, max_depth: int) -> Parsed:
     """Judge a body member by member, never raising; what posts a response is a Fault that says so."""
     parsed = jsonrpc.parse(body, max_batch=max_batch, max_depth=max_depth)
+    if not parsed.is_batch and type(parsed.members[0].id) in (int, str):
+        return parsed
     return Parsed(tuple([_judged(member) for member in parsed.members]), parsed.is_batch)
 
 

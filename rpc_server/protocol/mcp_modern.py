@@ -4,8 +4,7 @@ https://modelcontextprotocol.io/specification/2026-07-28/basic
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rpc_server.protocol import mcp_headers as headers_of
 from rpc_server.protocol.errors import UNSUPPORTED_VERSION, Refusal, invalid_params, no_such_method
@@ -32,8 +31,7 @@ _LIST_MILLISECONDS: Final = 300_000
 _DISCOVERY_MILLISECONDS: Final = 3_600_000
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What a judged request says about itself."""
 
     params: dict[str, Any]

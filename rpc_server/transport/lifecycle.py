@@ -6,7 +6,6 @@ from enum import IntEnum
 
 import structlog
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
 
 from rpc_server.contract.errors import ShuttingDown
 from rpc_server.transport.answers import tool_error_response
@@ -81,16 +80,19 @@ class Lifecycle:
         self._at_stop()
         await self._ended(_FAREWELL_SECONDS)
 
-    @web.middleware
-    async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    def admit(self, request: web.Request) -> web.StreamResponse | None:
         """Refuse new calls while the server drains; those that run can still be watched and called off."""
         if self.stage >= Stage.DRAINING and _begins_something(request):
             return tool_error_response(ShuttingDown(), request[REQUEST_ID])
+        return None
+
+    def begin(self, request: web.Request) -> None:
+        """Wait for the end of *request* before the server stops."""
         self._running[id(request)] = request
-        try:
-            return await handler(request)
-        finally:
-            del self._running[id(request)]
+
+    def end(self, request: web.Request) -> None:
+        """Wait for it no longer."""
+        del self._running[id(request)]
 
     def part(self, request: web.Request, response: web.StreamResponse) -> None:
         """Have the client close its connection after this answer, once the server is not ready any more."""

@@ -1,13 +1,14 @@
 """One request of MCP: carried out, with all that is said of it meanwhile written into its log."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import orjson
 
 from rpc_server.backends.session_memory import Log
-from rpc_server.calls.call import Calls, Outcome, Running
+from rpc_server.calls.call import Calls, Running
+from rpc_server.calls.outcome import Outcome
 from rpc_server.calls.streams import Event
 from rpc_server.calls.tracing import WIRE, Remote, Wire
 from rpc_server.contract.caller import Caller
@@ -45,8 +46,7 @@ class Asked:
         self.log.append(encode(notification(method, params)))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The last message of a request, with its HTTP status and what belongs into headers."""
 
     body: bytes
@@ -143,6 +143,16 @@ class Answering:
         only_page(asked.params)
         return listing(self._info, content) if asked.version.is_stateless else content
 
+    def at_once(
+        self, id: Id, params: dict[str, Any], version: Version, caller: Caller, request_id: str
+    ) -> Answer | None:
+        """Return the answer to a judged `tools/call` that need not be waited for; None: nothing was done."""
+        outcome = self._calls.at_once(params["name"], params.get("arguments"), caller, request_id)
+        if outcome is None or outcome.result is None:
+            return None
+        result = call_result(outcome.result, version, outcome.cache)
+        return Answer(self._encoded(id, version, result), limit=outcome.limit)
+
     async def _call(self, asked: Asked) -> Answer:
         name, arguments = tool_call(asked.params)
         # Of this request's own task, and of what it starts.
@@ -153,10 +163,10 @@ class Answering:
         except UnknownTool as unknown:
             raise invalid_params(unknown.message, unknown.details) from None
         if outcome.error is not None:
-            return replace(self._failed(asked, outcome.error), limit=outcome.limit)
+            return self._failed(asked, outcome.error)._replace(limit=outcome.limit)
         assert outcome.result is not None
         result = call_result(outcome.result, asked.version, outcome.cache)
-        return Answer(self._encoded(asked, result), limit=outcome.limit)
+        return Answer(self._encoded(asked.id, asked.version, result), limit=outcome.limit)
 
     async def _outcome(self, asked: Asked, name: str, arguments: Any) -> Outcome:
         aliases = [str(name) for name in (asked.progress_token, asked.id) if name is not None]
@@ -166,9 +176,9 @@ class Answering:
         async with self._calls.running(name, arguments, asked.caller, asked.request_id, aliases) as running:
             return await _followed(running, asked) if isinstance(running, Running) else running
 
-    def _encoded(self, asked: Asked, result: dict[str, Any]) -> bytes:
-        shown = completed(self._info, result) if asked.version.is_stateless else result
-        return encode(result_message(asked.id, shown))
+    def _encoded(self, id: Id, version: Version, result: dict[str, Any]) -> bytes:
+        shown = completed(self._info, result) if version.is_stateless else result
+        return encode(result_message(id, shown))
 
     def _failed(self, asked: Asked, error: ToolError) -> Answer:
         if isinstance(error, ProtocolError):
@@ -178,7 +188,7 @@ class Answering:
             # An error rather than a result: clients show the text of an error that comes with a 403.
             message = error_message(asked.id, NOT_GRANTED, error.message, error.as_dict())
             return Answer(encode(message), STATUS[NOT_GRANTED], error)
-        return Answer(self._encoded(asked, call_failure(error, asked.version)))
+        return Answer(self._encoded(asked.id, asked.version, call_failure(error, asked.version)))
 
 
 async def _followed(running: Running, asked: Asked) -> Outcome:

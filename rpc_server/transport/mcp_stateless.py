@@ -31,13 +31,18 @@ class Stateless:
             envelope = mcp_modern.judge(request.headers, message, methods=self._methods, mirrored=self._mirrored)
         except Refusal as refusal:
             return json_answer(Answer.refused(message.id, refusal, status=refusal.status))
+        caller, request_id = request[CALLER], request[REQUEST_ID]
+        if message.method == "tools/call":
+            answer = self._answering.at_once(message.id, envelope.params, V2026_07_28, caller, request_id)
+            if answer is not None:
+                return json_answer(answer)
         asked = Asked(
             method=message.method,
             id=message.id,
             params=envelope.params,
             version=V2026_07_28,
-            caller=request[CALLER],
-            request_id=request[REQUEST_ID],
+            caller=caller,
+            request_id=request_id,
             progress_token=envelope.progress_token,
             capabilities=envelope.capabilities,
             log_level=envelope.log_level,

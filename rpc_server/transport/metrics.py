@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
 
 from rpc_server.calls.measures import HTTP_REQUESTS, SSE_WATCHERS
 from rpc_server.calls.telemetry import Metrics
@@ -30,27 +29,21 @@ def route_of(request: web.Request) -> str:
     return UNMATCHED if resource is None else resource.canonical
 
 
-def measured(metrics: Metrics) -> Middleware:
-    """Count each request when it has been answered; the outermost of the middlewares."""
+def counted(metrics: Metrics) -> Callable[[web.Request, web.StreamResponse | None], None]:
+    """Count each request when it has been answered, or (None) when nobody waits for an answer any more."""
 
-    @web.middleware
-    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
-        status = "gone"
-        try:
-            response = await handler(request)
-            status = f"{response.status // 100}xx"
-            return response
-        finally:
-            route = route_of(request)
-            metrics.count(HTTP_REQUESTS, route, request.method, status)
-            if _STREAMS in request:
-                metrics.count(SSE_WATCHERS, route, by=-1)
+    def count(request: web.Request, response: web.StreamResponse | None) -> None:
+        status = "gone" if response is None else f"{response.status // 100}xx"
+        route = route_of(request)
+        metrics.count(HTTP_REQUESTS, route, request.method, status)
+        if _STREAMS in request:
+            metrics.count(SSE_WATCHERS, route, by=-1)
 
     return count
 
 
 def streams_counted(metrics: Metrics) -> Step:
-    """Count a stream when it opens, until `measured` sees its end: one of what is `prepared`."""
+    """Count a stream when it opens, until `counted` sees its end: one of what is `prepared`."""
 
     def count(request: web.Request, response: web.StreamResponse) -> None:
         if not isinstance(response, web.Response) and response.content_type == "text/event-stream":

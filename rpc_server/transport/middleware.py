@@ -2,8 +2,8 @@
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -40,51 +40,87 @@ def prepared(*steps: Step) -> Callable[[web.Request, web.StreamResponse], Awaita
     return prepare
 
 
-@web.middleware
-async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give each request an id, the caller's own if it is sane, and bear it in the answer."""
-    given = request.headers.get("X-Request-Id", "")
-    chosen = given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
-    request[REQUEST_ID] = chosen
-    with logged_with(request_id=chosen):
-        response = await handler(request)
-    if not response.prepared:
-        response.headers["X-Request-Id"] = chosen
-        response.headers[hdrs.SERVER] = SERVER_NAME
-    return response
+# Answers a request that is not let in; None lets it pass.
+Gate: TypeAlias = Callable[[web.Request], web.StreamResponse | None]
 
 
-def faults(report: Callable[[BaseException], str]) -> Middleware:
-    """Answer in JSON to what aiohttp refuses and to what nobody foresaw."""
+class UnderWay(Protocol):
+    """Keeps the requests that are under way, so that somebody can wait for their end."""
+
+    def begin(self, request: web.Request) -> None:
+        """Add a request."""
+        ...
+
+    def end(self, request: web.Request) -> None:
+        """Take it away again."""
+        ...
+
+
+def ring(
+    *,
+    gates: Sequence[Gate],
+    identify: Callable[[web.Request], Awaitable[web.StreamResponse | None]],
+    under_way: UnderWay,
+    report: Callable[[BaseException], str],
+    tell: Callable[[web.Request, web.StreamResponse | None], None],
+) -> Middleware:
+    """Make what is around every request: a middleware, and only one, because each costs as much as all that is in it.
+
+    A request gets an id, the caller's own if it is sane, and bears it in the answer. Then come the *gates*, and
+    *identify*, which puts the caller into it or answers 401. What aiohttp refuses and what nobody foresaw (`report`
+    logs it and returns the incident's id) is answered in JSON. *tell* hears of the answer, None where nobody waited.
+    """
+
+    async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+        for gate in gates:
+            refused = gate(request)
+            if refused is not None:
+                return refused
+        under_way.begin(request)
+        try:
+            refused = await identify(request)
+            return await handler(request) if refused is None else refused
+        finally:
+            under_way.end(request)
 
     @web.middleware
-    async def answer_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except web.HTTPException as error:
-            if error.status < 400:
-                raise
-            response = refusal(error.status, request[REQUEST_ID])
-            if hdrs.ALLOW in error.headers:
-                response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
-            return response
-        except Exception as error:  # noqa: BLE001 - the last resort of every request
-            incident = report(error)
-            return error_response(500, "internal", "Internal error.", request[REQUEST_ID], incident=incident)
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("X-Request-Id")
+        chosen = given if given and _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+        request[REQUEST_ID] = chosen
+        response: web.StreamResponse | None = None
+        with logged_with(request_id=chosen):
+            try:
+                response = await answered(request, handler)
+            except web.HTTPException as error:
+                if error.status < 400:
+                    raise
+                response = refusal(error.status, chosen)
+                if hdrs.ALLOW in error.headers:
+                    response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+            except Exception as error:  # noqa: BLE001 - the last resort of every request
+                response = error_response(500, "internal", "Internal error.", chosen, incident=report(error))
+            finally:
+                tell(request, response)
+        if not response.prepared:
+            response.headers["X-Request-Id"] = chosen
+            response.headers[hdrs.SERVER] = SERVER_NAME
+        return response
 
-    return answer_faults
+    return answer
 
 
-def authenticate(verifier: Verifier, refusals: Refusals) -> Middleware:
+def authenticate(
+    verifier: Verifier, refusals: Refusals
+) -> Callable[[web.Request], Awaitable[web.StreamResponse | None]]:
     """Put the caller behind the bearer token into the request, or answer 401 with a sentence.
 
     503 where the keys to tell are out of reach: a 401 would make clients throw good tokens away.
     """
 
-    @web.middleware
-    async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def identify(request: web.Request) -> web.StreamResponse | None:
         if request.path in PUBLIC_PATHS:
-            return await handler(request)
+            return None
         try:
             request[CALLER] = await verifier.identify(_bearer(request))
         except TokenRefused as refused:
@@ -93,7 +129,7 @@ def authenticate(verifier: Verifier, refusals: Refusals) -> Middleware:
         except KeysUnavailable as unavailable:
             refusals.note(request, request[REQUEST_ID], str(unavailable), "keys_unavailable")
             return _undecided(unavailable, request)
-        return await handler(request)
+        return None
 
     return identify
 

@@ -7,10 +7,9 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
 
 from rpc_server.transport.answers import error_response
-from rpc_server.transport.middleware import METADATA_PATHS, REQUEST_ID, Step
+from rpc_server.transport.middleware import METADATA_PATHS, REQUEST_ID, Gate, Step
 
 # Asked by their address: a probe knows the address of a container and no name. They tell nothing of a tenant.
 PROBED_PATHS = frozenset({"/health", "/ready", "/metrics"})
@@ -71,26 +70,24 @@ def _name_of(host: str) -> str | None:
     return parts.hostname if parts.netloc == host and "@" not in host else None
 
 
-def guard(origins: Origins) -> Middleware:
+def guard(origins: Origins) -> Gate:
     """Refuse what is meant for another host (421) or comes from a page that is not let in (403); answer preflights."""
 
-    @web.middleware
-    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request_id = request[REQUEST_ID]
+    def guarded(request: web.Request) -> web.StreamResponse | None:
         # Only HTTP/1.0 may leave it out, and no browser speaks that.
         host = request.headers.get(hdrs.HOST)
-        if request.path not in PROBED_PATHS and host is not None and not origins.allows_host(host):
+        if host is not None and not origins.allows_host(host) and request.path not in PROBED_PATHS:
             sentence = "This server does not go by that Host. Whoever runs it can add it to ALLOWED_HOSTS."
-            return error_response(421, "misdirected_request", sentence, request_id)
+            return error_response(421, "misdirected_request", sentence, request[REQUEST_ID])
         sent = request.headers.getall(hdrs.ORIGIN, [])
         if not sent or request.path in METADATA_PATHS:  # whose routes let every page read them
-            return await handler(request)
+            return None
         if len(sent) > 1 or not origins.allows(sent[0]):
             sentence = "Pages of this Origin may not call this server. Whoever runs it can add it to CORS_ORIGINS."
-            return error_response(403, "origin_not_allowed", sentence, request_id)
+            return error_response(403, "origin_not_allowed", sentence, request[REQUEST_ID])
         if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
             return _preflight(request)
-        return await handler(request)
+        return None
 
     return guarded
 

@@ -7,7 +7,8 @@ from typing import Any
 from aiohttp import hdrs, web
 from aiohttp_sse import sse_response
 
-from rpc_server.calls.call import Calls, Outcome
+from rpc_server.calls.call import Calls
+from rpc_server.calls.outcome import Outcome
 from rpc_server.calls.streams import Event, Owner
 from rpc_server.contract.errors import FieldProblem, InvalidArguments, PermissionDenied, ToolError, UnknownTool
 from rpc_server.contract.limit import Decision

@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from rpc_server.calls.call import Calls, Outcome
+from rpc_server.calls.call import Calls
+from rpc_server.calls.outcome import Outcome
 from rpc_server.contract.arguments import MOST_PROBLEMS
 from rpc_server.contract.errors import FieldProblem, InvalidArguments, UnknownTool
 from rpc_server.protocol.json_body import BodyFault, read_json

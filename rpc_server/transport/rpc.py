@@ -6,8 +6,9 @@ from typing import Any
 
 from aiohttp import web
 
-from rpc_server.calls.call import Calls, Outcome
+from rpc_server.calls.call import Calls
 from rpc_server.calls.dispatch import Dispatcher, Method, MethodError
+from rpc_server.calls.outcome import Outcome
 from rpc_server.calls.tracing import WIRE, Remote, Wire
 from rpc_server.contract.caller import Caller
 from rpc_server.contract.errors import PermissionDenied, UnknownTool

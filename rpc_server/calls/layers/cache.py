@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 from rpc_server.calls.cache import Cache, Entry
 from rpc_server.calls.layers import Next
-from rpc_server.contract.caller import Caller
 from rpc_server.contract.errors import DeadlineExceeded
 from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Call
@@ -57,13 +56,13 @@ class Caching:
 
     async def _answered(self, proceed: Next, call: Call, key: bytes, flights: dict[str, _Flight]) -> Result:
         looked = await self._cache.look_up(call.caller.tenant_id, key)
-        if looked.entry is not None and _holds(looked.entry, call):
+        if looked.entry is not None and holds(looked.entry, call.now.timestamp()):
             return _from_before(looked.entry, call)
         if looked.generation is None:
             return await proceed(call)
         while flight := flights.get(looked.generation):
             entry = await asyncio.shield(flight)
-            if entry is not None and _holds(entry, call):
+            if entry is not None and holds(entry, call.now.timestamp()):
                 return _from_before(entry, call)
             if flights.get(looked.generation) is flight:
                 del flights[looked.generation]
@@ -94,22 +93,30 @@ class Caching:
     def _key(self, call: Call) -> bytes:
         """Return what the answer depends on, besides the tenant's data and the time."""
         assert call.arguments is not None
-        return hashlib.sha256(_asker(self._version, call.tool.name, call.caller) + call.arguments.as_json).digest()
+        caller, arguments = call.caller, call.arguments.as_json
+        return key_of(self._version, call.tool.name, caller.tenant_id, caller.permissions, arguments)
 
 
 @lru_cache(maxsize=4096)
-def _asker(version: str, tool: str, caller: Caller) -> bytes:
-    """Return what of a key does not change between a caller's calls."""
+def key_of(version: str, tool: str, tenant_id: str, permissions: frozenset[str], arguments: bytes) -> bytes:
+    """Return under which key an answer is kept."""
     # By way of JSON, so that no two lists of texts look alike.
-    return json.dumps([version, caller.tenant_id, tool, sorted(caller.permissions)]).encode() + b"\n"
+    asker = json.dumps([version, tenant_id, tool, sorted(permissions)]).encode()
+    return hashlib.sha256(asker + b"\n" + arguments).digest()
 
 
-def _holds(entry: Entry, call: Call) -> bool:
-    return call.now.timestamp() < entry.expires
+def holds(entry: Entry, now: float) -> bool:
+    """Tell whether an answer still does, *now* in Unix time."""
+    return now < entry.expires
+
+
+def age_of(entry: Entry, now: float) -> float:
+    """Return how old an answer is, in seconds; *now* in Unix time."""
+    return max(0.0, now - entry.as_of)
 
 
 def _from_before(entry: Entry, call: Call) -> Result:
-    call.age_seconds = max(0.0, call.now.timestamp() - entry.as_of)
+    call.age_seconds = age_of(entry, call.now.timestamp())
     return entry.result
 
 

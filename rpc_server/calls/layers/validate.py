@@ -11,7 +11,7 @@ from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Call
 
 # Longer ones are hardly ever sent again.
-_MOST_REMEMBERED_BYTES: Final = 1000
+MOST_REMEMBERED_BYTES: Final = 1000
 
 
 async def validate(proceed: Next, call: Call) -> Result:
@@ -29,9 +29,10 @@ def _arguments(call: Call) -> Arguments:
         said = orjson.dumps(raw)
     except TypeError:  # integers beyond 64 bits, halves of surrogate pairs
         return validated(model, raw)
-    return _found_valid(model, said) if len(said) <= _MOST_REMEMBERED_BYTES else validated(model, raw)
+    return found_valid(model, said) if len(said) <= MOST_REMEMBERED_BYTES else validated(model, raw)
 
 
 @lru_cache(maxsize=1000)
-def _found_valid(model: type[Arguments], said: bytes) -> Arguments:
+def found_valid(model: type[Arguments], said: bytes) -> Arguments:
+    """Return the arguments that JSON says; raises InvalidArguments."""
     return validated(model, orjson.loads(said))
