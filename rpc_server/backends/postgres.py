@@ -74,9 +74,9 @@ class Snapshot:
         """Begin: nothing is asked yet."""
         return self
 
-    async def __aexit__(self, *exception: object) -> None:
+    async def __aexit__(self, kind: object = None, *exception: object) -> None:
         """End the transaction; nothing read needs a commit, and a rollback undoes what a statement set, too."""
-        await self.end("rollback")
+        await self.end("rollback", is_urgent=kind is not None)
 
     async def all(self, query: Query, /, **parameters: Any) -> Sequence[Row]:
         """Return all rows of *query*; statements asked for at the same time run one after the other."""
@@ -85,7 +85,7 @@ class Snapshot:
             try:
                 connection = self._connection or await self._begin()
                 with self._postgres.told(query.name), self._postgres.awaited():
-                    rows: Sequence[Any] = await connection.fetch(query.text, *values, timeout=self._late())
+                    rows: Sequence[Any] = await connection.fetch(query.text, *values, timeout=self._patience())
             except _FAILURES as error:
                 self._fail(query.name, error)
             return rows
@@ -100,10 +100,10 @@ class Snapshot:
         async with self._turn:
             await self.end("rollback")
 
-    async def end(self, statement: str) -> None:
+    async def end(self, statement: str, *, is_urgent: bool = True) -> None:
         """Give the connection back, if one was taken."""
         connection, self._connection = self._connection, None
-        if connection is not None:
+        if connection is not None and (is_urgent or not self._postgres.leave(connection)):
             await self._postgres.give_back(connection, statement)
 
     async def _begin(self) -> Connection:
@@ -151,8 +151,11 @@ class Snapshot:
             return _STATEMENT_SECONDS
         return max(0.001, deadline - asyncio.get_running_loop().time())
 
+    def _patience(self) -> float | None:
+        """Return the seconds after which an answer is not waited for any more; None: whoever asks sees to that."""
+        return self._late() if self._deadline() is None else None
+
     def _late(self) -> float:
-        """Return the seconds after which an answer is not waited for any more."""
         return self._seconds_left() + _LATE_SECONDS
 
 
@@ -166,6 +169,10 @@ class Transaction(Snapshot):
     )
     too_slow = "Nothing was changed. Call again in a moment."
     _committed = False
+
+    def _patience(self) -> float | None:
+        """Return the seconds after which an answer is not waited for any more: a change outlives its caller."""
+        return self._late()
 
     async def mark(self) -> None:
         """Mark the point to which `undo` goes back."""
@@ -197,8 +204,8 @@ class Transaction(Snapshot):
         """Refuse: half a change must not be left behind."""
         raise RuntimeError("a transaction ends with its commit or with its opener")
 
-    async def end(self, statement: str) -> None:
-        """Give the connection back; after a commit there is nothing left to undo."""
+    async def end(self, statement: str, *, is_urgent: bool = True) -> None:
+        """Give the connection back; after a commit there is nothing left to undo, else locks are given up at once."""
         await super().end("" if self._committed else statement)
 
     async def _control(self, statement: str) -> None:

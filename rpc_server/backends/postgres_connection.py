@@ -42,6 +42,8 @@ class Connection(_DriverConnection):
 
     def __init__(self, protocol: Any, transport: asyncio.BaseTransport, *arguments: Any, **options: Any) -> None:
         super().__init__(protocol, transport, *arguments, **options)
+        # Free for others, although the transaction in which somebody has read is still open.
+        self.is_left = False
         _keep_alive(transport)
 
 

@@ -47,12 +47,25 @@ class Connections:
         """Have a connection free for others, unless it is closed; one that is not done is ended."""
         if connection.is_closed():
             return
-        if connection.is_in_transaction():
+        if connection.is_in_transaction() and not connection.is_left:
             connection.terminate()
             return
         self._free.append((asyncio.get_running_loop().time(), connection))
         if self._tidying is None:
             self._tidy_later()
+
+    def has_left(self, before: float) -> bool:
+        """Tell whether any is free since *before* whose transaction is still open."""
+        return any(connection.is_left and since <= before for since, connection in self._free)
+
+    def take_left(self, before: float) -> Connection | None:
+        """Take one of them, whose transaction is to be ended."""
+        for place, (since, connection) in enumerate(self._free):
+            if connection.is_left and since <= before:
+                del self._free[place]
+                connection.is_left = False
+                return connection
+        return None
 
     async def close(self) -> None:
         """Close all that are free, politely."""

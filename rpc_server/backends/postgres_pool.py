@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: so many and no more, never waited for longer than is said, and none lost."""
 
 import asyncio
+import contextvars
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -19,6 +20,8 @@ Standing = Literal["ok", "no_free_connection", "unavailable"]
 
 _ROLLBACK_SECONDS = 5.0
 _CLOSING_SECONDS = 5.0
+# So long a transaction that has only read may stay open for the next one to end it.
+_LEFT_SECONDS = 0.02
 # An answer as fresh as this need not be asked for again.
 _FRESH_SECONDS = 1.0
 _NONE_FREE = "has no free connection at the moment"
@@ -59,6 +62,7 @@ class PostgresPool:
         self._waits = 0
         self._waited_seconds = 0.0
         self._refused = 0
+        self._ending: asyncio.TimerHandle | asyncio.Task[None] | None = None
         # PostgreSQL takes no more connections, from whomever.
         self._is_full = False
 
@@ -72,6 +76,8 @@ class PostgresPool:
     async def __aexit__(self, *exception: object) -> None:
         """Close all connections, those that are still used after a while."""
         await self._watch.stop()
+        if self._ending is not None:
+            self._ending.cancel()
         try:
             async with asyncio.timeout(_CLOSING_SECONDS):
                 for _ in range(self._size):
@@ -134,6 +140,23 @@ class PostgresPool:
             self._connections.put_back(connection)
             self._slots.release()
 
+    def leave(self, connection: Connection) -> bool:
+        """Let others have the connection as it is, whose transaction has only read; False where that cannot be.
+
+        It ends in the same round trip in which the next one is opened, or after a few milliseconds: a round trip is
+        what a call costs most. Not behind a pooler, which could give the backend to somebody else meanwhile.
+        """
+        is_direct = self._pooler == "auto" and not self._connector.is_pooled
+        if not is_direct or self._watch.is_down or connection.is_closed():
+            return False
+        connection.is_left = connection.is_in_transaction()
+        self._lent.discard(connection)
+        self._connections.put_back(connection)
+        self._slots.release()
+        if connection.is_left and self._ending is None:
+            self._end_left_later()
+        return True
+
     def awaited(self) -> AbstractContextManager[None]:
         """Return a context in which PostgreSQL is to answer; it is probed when that takes long."""
         return self._watch.awaited()
@@ -145,6 +168,8 @@ class PostgresPool:
     async def open(self, connection: Connection, opening: str) -> None:
         """Run what opens a transaction; there is nothing in it that a healthy PostgreSQL would take time for."""
         try:
+            if connection.is_left:
+                opening, connection.is_left = f"rollback;{opening}", False
             with self.awaited():
                 await connection.execute(opening, timeout=self._acquire_seconds)
         except TimeoutError as error:
@@ -153,6 +178,30 @@ class PostgresPool:
             # A pooler lets a transaction wait until it has a connection for it.
             waits = self._connector.is_pooled
             raise self._refusal(_NONE_FREE if waits else "does not answer") from error
+
+    def _end_left_later(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def begin() -> None:
+            # Of no call in particular, be it one that left the first of them.
+            self._ending = loop.create_task(self._end_left(), name="rollbacks", context=contextvars.Context())
+
+        self._ending = loop.call_later(_LEFT_SECONDS, begin, context=contextvars.Context())
+
+    async def _end_left(self) -> None:
+        """End the transactions that nobody's next one has ended meanwhile."""
+        long_ago = asyncio.get_running_loop().time() - _LEFT_SECONDS
+        while self._connections.has_left(long_ago):
+            await self._slots.acquire()
+            connection = self._connections.take_left(long_ago)
+            if connection is None:  # taken by a caller meanwhile
+                self._slots.release()
+                break
+            self._lent.add(connection)
+            await self.give_back(connection, "rollback")
+        self._ending = None
+        if self._connections.has_left(float("inf")):
+            self._end_left_later()
 
     @staticmethod
     def drop(connection: Connection) -> None:

@@ -13,6 +13,8 @@ logger = structlog.get_logger("postgres")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 # So many probes in a row without a word, and what still waits for an answer is given up.
 _SILENT_PROBES = 2
+# How often it is looked, while an answer is due, whether it is overdue.
+_LOOKS = 10
 
 
 class Watch:
@@ -33,6 +35,9 @@ class Watch:
         self._asked: asyncio.Future[bool] | None = None
         self._heard_at = float("-inf")
         self._down_since: float | None = None
+        # What is waited for, and since when; the oldest first.
+        self._due: dict[object, float] = {}
+        self._looking: asyncio.TimerHandle | None = None
 
     @property
     def is_down(self) -> bool:
@@ -66,15 +71,40 @@ class Watch:
 
     def awaited(self) -> AbstractContextManager[None]:
         """Return a context in which an answer is due: it suspects something whenever that is overdue."""
-        return _Awaited(self, self._patience)
+        return _Awaited(self)
+
+    def expect(self, answer: object) -> None:
+        """Begin to wait for *answer*."""
+        self._due[answer] = self._now()
+        if self._looking is None:
+            self._look_later()
+
+    def expect_no_more(self, answer: object) -> None:
+        """Wait for it no longer."""
+        del self._due[answer]
 
     async def stop(self) -> None:
         """Probe no more."""
+        if self._looking is not None:
+            self._looking.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._asked is not None:
             self._asked.cancel()
+
+    def _look_later(self) -> None:
+        """Look after what is due: one timer for all, because one for each statement costs more than it does."""
+        self._looking = asyncio.get_running_loop().call_later(
+            self._patience / _LOOKS, self._look, context=contextvars.Context()
+        )
+
+    def _look(self) -> None:
+        self._looking = None
+        if self._due:
+            if self._now() - next(iter(self._due.values())) >= self._patience:
+                self.suspect()
+            self._look_later()
 
     async def _until_it_answers(self) -> None:
         pause, silent, since = _FIRST_PAUSE, 0, self._now()
@@ -129,23 +159,17 @@ class Watch:
 
 
 class _Awaited:
-    """An answer that is due; until it comes, it is asked after every so many seconds."""
+    """An answer that is due."""
 
-    __slots__ = ("_handle", "_loop", "_patience", "_watch")
+    __slots__ = ("_watch",)
 
-    def __init__(self, watch: Watch, patience: float) -> None:
+    def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._patience = patience
-        self._loop = asyncio.get_running_loop()
 
     def __enter__(self) -> None:
-        self._handle = self._loop.call_later(self._patience, self._overdue)
+        self._watch.expect(self)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._handle.cancel()
+        self._watch.expect_no_more(self)
         if kind is None:
             self._watch.heard()
-
-    def _overdue(self) -> None:
-        self._watch.suspect()
-        self._handle = self._loop.call_later(self._patience, self._overdue)

@@ -242,3 +242,64 @@ async def test_a_pool_closes_although_nobody_answers(crm: Crm, valve: Valve) -> 
             await ask(pool)
             valve.shut()
             await refused(pool)
+
+
+LEFT = """
+    select count(*)
+      from pg_stat_activity
+     where datname = current_database() and usename = $1 and state like 'idle in transaction%'
+"""
+WHO = Query(
+    "who", "-- Who reads, and from when on.\nselect current_setting('mcp.tenant_id') as tenant, now() as moment", ()
+)
+
+
+async def who(pool: Postgres, tenant: str, statement: Query = WHO) -> tuple[str, Any]:
+    async with pool.snapshot(tenant, lambda: None) as snapshot:
+        row = await snapshot.first(statement)
+    assert row is not None
+    return row["tenant"], row["moment"]
+
+
+async def test_what_was_left_open_ends_with_the_next_opening_and_by_itself_where_there_is_none(crm: Crm) -> None:
+    login = urlsplit(crm.server_url).username
+    async with Postgres(crm.server_url, size=SIZE, acquire_seconds=5) as pool:
+        found = [await who(pool, f"tenant-{number % 3}") for number in range(20)]
+        await asyncio.gather(*(who(pool, f"tenant-{number}") for number in range(20)))
+
+        async with asyncio.timeout(SOON):
+            while await crm.owner.fetchval(LEFT, login):
+                await asyncio.sleep(0.01)
+        assert (await who(pool, "after"))[0] == "after"
+        figures = pool.figures
+
+    assert [tenant for tenant, _ in found] == [f"tenant-{number % 3}" for number in range(20)]
+    moments = [moment for _, moment in found]
+    assert moments == sorted(set(moments)), "each has a transaction of its own"
+    assert figures.in_use == 0 and figures.connected <= SIZE
+
+
+async def test_who_reads_after_a_change_sees_it_although_a_transaction_was_left_open(crm: Crm) -> None:
+    counted = Query("counted", "-- Count.\nselect count(*) as n from mcp.settings", ())
+    async with Postgres(crm.server_url, size=1, acquire_seconds=5) as pool:
+        for number in range(5):
+            async with pool.snapshot("tenant", lambda: None) as snapshot:
+                row = await snapshot.first(counted)
+                assert row is not None and row["n"] == number
+            await crm.owner.execute(
+                "insert into mcp_store.tenant_settings (tenant_id, key, value) values ('tenant', $1, '1')", f"k{number}"
+            )
+
+
+async def test_a_writer_does_not_write_in_a_transaction_that_a_reader_left(crm: Crm) -> None:
+    states = Query(
+        "states",
+        "-- How.\nselect current_setting('transaction_read_only') as reads, current_setting('role') as role",
+        (),
+    )
+    async with Postgres(crm.server_url, size=1, acquire_seconds=5) as pool:
+        for _ in range(3):
+            await ask(pool)
+            async with pool.transaction("tenant", lambda: None) as transaction:
+                row = await transaction.first(states)
+                assert row is not None and (row["reads"], row["role"]) == ("off", "mcp_writer")

@@ -54,8 +54,9 @@ TAMPERING = (
 
 
 async def state(postgres: Postgres) -> dict[str, Any]:
-    """Return what is set on a connection that the pool gives out."""
+    """Return what is set on a connection that the pool gives out, where its next transaction would be opened."""
     connection = await postgres.acquire(2)
+    await postgres.open(connection, "select")
     row = await connection.fetchrow(STATE)
     assert row is not None and not connection.is_in_transaction()
     await postgres.give_back(connection, "rollback")
