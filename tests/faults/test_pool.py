@@ -268,7 +268,7 @@ async def test_what_was_left_open_ends_with_the_next_opening_and_by_itself_where
         await asyncio.gather(*(who(pool, f"tenant-{number}") for number in range(20)))
 
         async with asyncio.timeout(SOON):
-            while await crm.owner.fetchval(LEFT, login):
+            while await crm.owner.fetchval(LEFT, login):  # noqa: ASYNC110 - it happens in another process
                 await asyncio.sleep(0.01)
         assert (await who(pool, "after"))[0] == "after"
         figures = pool.figures
