@@ -1,19 +1,21 @@
 """Where a cached call's microseconds go: `python -m bench.layers`; see docs/performance.md.
 
 The application runs in this process and on no socket: requests are handed to its connections as bytes, and answers
-are taken from a transport that keeps nothing. Each part is left out once; what that saves is what it costs. CPU
-time, the least of many batches, so that a busy machine shows little.
+are taken from a transport that keeps nothing. An answer from memory passes by the layers; so that their costs can be
+told, the same call is also made through them, each of which is left out once. CPU time, the least of many batches, so
+that a busy machine shows little.
 """
 
 import asyncio
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from time import process_time
 from typing import Annotated, Any, cast
 from unittest.mock import patch
 
 import orjson
+import structlog
 import typer
 import uvloop
 from aiohttp import web
@@ -33,7 +35,7 @@ ROADS: dict[str, Shape] = {"/mcp 2026-07-28": mcp_stateless, "/mcp 2025-11-25": 
 LAYERS = ("trace", "metrics", "log", "limit", "audit", "deadline", "permit", "validate", "cache")
 # Without the others there is no answer, or another one.
 LEFT_OUT = ("metrics", "log", "limit", "audit", "deadline", "permit")
-MIDDLEWARES = ("measured", "faults", "admit", "guard")
+ALL = "through all layers"
 
 
 class Sink(asyncio.Transport):
@@ -130,14 +132,14 @@ async def batch(server: web.Server, request: bytes) -> float:
 @contextmanager
 def _without(part: str) -> Iterator[None]:
     """Leave one layer out."""
-    whole = composition.layers
+    whole, nothing = composition.layers, patch.object(composition, "_recall", lambda *_: None)
 
     def fewer(*arguments: Any, **options: Any) -> tuple[Layer, ...]:
         return tuple(
             pass_by if name == part else layer for name, layer in zip(LAYERS, whole(*arguments, **options), strict=True)
         )
 
-    with patch.object(composition, "layers", fewer):
+    with patch.object(composition, "layers", fewer), nothing if part else nullcontext():
         yield
 
 
@@ -150,15 +152,7 @@ def _server(stand: Stand, part: str = "") -> Runner:
     )
     with _without(part):
         app = make_app(settings)
-    if part in MIDDLEWARES:
-        at = next(number for number, each in enumerate(app.middlewares) if part in getattr(each, "__qualname__", ""))
-        app.middlewares[at] = web.middleware(_straight)
     return Runner(app, access_log=None)
-
-
-async def _straight(request: web.Request, handler: Any) -> web.StreamResponse:
-    response: web.StreamResponse = await handler(request)
-    return response
 
 
 async def _canned(request: web.Request) -> web.Response:
@@ -189,7 +183,7 @@ async def _all(rounds: int, road: str, parts: bool) -> None:
         bare = _bare()
         await bare.setup()
         runners["handler alone"] = bare, _request(mcp_stateless, question)
-        left_out = ["", *LEFT_OUT, *MIDDLEWARES] if parts else [""]
+        left_out = ["", ALL, *LEFT_OUT] if parts else [""]
         for part in left_out:
             runner = _server(stand, part)
             await runner.setup()
@@ -201,11 +195,11 @@ async def _all(rounds: int, road: str, parts: bool) -> None:
                     answer = await answer_of(runner.server, request)
                 if f'"total_leads":{question.leads}'.encode() not in answer or b'"hit":true' not in answer:
                     raise SystemExit(f"{part or name} answers otherwise:\n{answer.decode()}")
-                runners[f"without {part}" if part else name] = runner, request
+                runners[{"": name, ALL: f"{name} {ALL}"}.get(part, f"without {part}")] = runner, request
         found = await _measured(runners, rounds)
         for name, cost in found.items():
-            saved = f"  costs {found[road] - cost:6.1f}" if name.startswith("without") else ""
-            print(f"{name:24} {cost:7.1f} µs  {cost / found['handler alone']:5.2f} of the handler alone{saved}")
+            saved = f"  costs {found[f'{road} {ALL}'] - cost:6.1f}" if name.startswith("without") else ""
+            print(f"{name:36} {cost:7.1f} µs  {cost / found['handler alone']:5.2f} of the handler alone{saved}")
         for each in {runner for runner, _ in runners.values()}:
             await each.cleanup()
 
@@ -233,6 +227,7 @@ def main(
 ) -> None:
     """Print what a cached call costs on each road, and what each layer and middleware has of it."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        structlog.configure(cache_logger_on_first_use=True)  # as every process of ours
         with redirect_stderr(nowhere):
             configure_logs("json", "info")
         uvloop.run(_all(rounds, road, parts))

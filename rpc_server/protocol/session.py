@@ -11,6 +11,7 @@ import secrets
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -25,6 +26,7 @@ MIN_SECRET_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _SEALED: Final = struct.Struct(">10sQ")  # the version's name, milliseconds since 1970
 _LONGEST_ID: Final = 128
+_MOST_REMEMBERED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class SessionSeal:
         self._cipher = AESGCM(key)
         self._seconds = seconds
         self._clock = clock
+        # A session's requests all bear its id, and opening it takes longer than reading the request.
+        self._opened = lru_cache(maxsize=_MOST_REMEMBERED)(self._open)
 
     def begin(self, version: Version, caller: Caller) -> Session:
         """Return a new session of *caller*."""
@@ -59,6 +63,11 @@ class SessionSeal:
         """Return the session of that id; None where it is over, is another caller's or never was."""
         if len(id) > _LONGEST_ID or not id.isascii():
             return None
+        session = self._opened(id, caller)
+        return None if session is None or session.expires <= self._clock() else session
+
+    def _open(self, id: str, caller: Caller) -> Session | None:
+        """Return what is sealed in an id, whether it is over or not: the same each time."""
         try:
             raw = base64.b64decode(id + "=" * (-len(id) % 4), altchars=b"-_", validate=True)
             opened = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _identity(caller))
@@ -67,9 +76,7 @@ class SessionSeal:
         name, issued = _SEALED.unpack(opened)
         expires = issued / 1000 + self._seconds
         version = VERSIONS.get(name.decode())
-        if version is None or expires <= self._clock():
-            return None
-        return Session(_canonical(raw), version, expires)
+        return None if version is None else Session(_canonical(raw), version, expires)
 
 
 def _canonical(raw: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, NamedTuple
 
 import orjson
@@ -146,8 +147,11 @@ class Answering:
     def at_once(
         self, id: Id, params: dict[str, Any], version: Version, caller: Caller, request_id: str
     ) -> Answer | None:
-        """Return the answer to a judged `tools/call` that need not be waited for; None: nothing was done."""
-        outcome = self._calls.at_once(params["name"], params.get("arguments"), caller, request_id)
+        """Return the answer to a `tools/call` that need not be waited for; None: nothing was done."""
+        name, arguments = params.get("name"), params.get("arguments")
+        if not isinstance(name, str) or not isinstance(arguments, dict | NoneType):
+            return None
+        outcome = self._calls.at_once(name, arguments, caller, request_id)
         if outcome is None or outcome.result is None:
             return None
         result = call_result(outcome.result, version, outcome.cache)

@@ -56,7 +56,13 @@ class Sessions:
         if parsed.is_batch:
             return await self._answer_batch(request, session, wanted)
         asked = await self._asked(request, session, wanted[0])
-        return json_answer(asked) if isinstance(asked, Answer) else await self._answer(request, session, asked)
+        if isinstance(asked, Answer):
+            return json_answer(asked)
+        if asked.method == "tools/call":
+            answer = self._answering.at_once(asked.id, asked.params, asked.version, asked.caller, asked.request_id)
+            if answer is not None:
+                return json_answer(answer)
+        return await self._answer(request, session, asked)
 
     async def resume(self, request: web.Request, last_seen: str) -> web.StreamResponse:
         """Go on with a stream that broke off after the event *last_seen*."""
