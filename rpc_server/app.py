@@ -40,7 +40,7 @@ from rpc_server.calls.layers.trace import tracing
 from rpc_server.calls.layers.validate import validate
 from rpc_server.calls.measured_model import MeasuredModel
 from rpc_server.calls.measures import AUDIT_WAITING, BUILD_INFO, METRICS, REFUSED_TOKENS
-from rpc_server.calls.recall import Recall
+from rpc_server.calls.recall import Recall, SharedRecall
 from rpc_server.calls.tracing import NO_TRACES
 from rpc_server.contract.query import query_names
 from rpc_server.contract.tool import Catalog
@@ -100,11 +100,16 @@ def _vertex(settings: Settings) -> Vertex | None:
     )
 
 
-def _recall(shared: Shared, metrics: Metrics, clock: Callable[[], datetime], version: str) -> Recall | None:
-    """Return what gives answers past the layers, where nothing of theirs has to be waited for."""
-    if not (isinstance(shared.cache, MemoryCache) and isinstance(shared.limiter, MemoryLimiter)):
-        return None
-    return Recall(shared.cache, shared.limiter, clock, metrics, version=version, most=shared.limits.read)
+def _recall(
+    shared: Shared, metrics: Metrics, clock: Callable[[], datetime], version: str
+) -> Recall | SharedRecall | None:
+    """Return what gives cached answers past the layers, where cache and limits are kept in the same place."""
+    most = shared.limits.read
+    if shared.glance is not None:
+        return SharedRecall(shared.glance, clock, metrics, version=version, most=most)
+    if isinstance(shared.cache, MemoryCache) and isinstance(shared.limiter, MemoryLimiter):
+        return Recall(shared.cache, shared.limiter, clock, metrics, version=version, most=most)
+    return None
 
 
 def _metrics(tools: Catalog, place: Place | None) -> Metrics:

@@ -6,14 +6,15 @@ frozen, full, read-only or something else altogether, and costs one call a momen
 """
 
 import asyncio
+import contextvars
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import structlog
 from redis.asyncio import ConnectionPool, Redis
@@ -22,6 +23,7 @@ from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 
 from rpc_server.backends.patience import Patience
+from rpc_server.backends.redis_lane import Command, Lane
 from rpc_server.calls.tracing import NO_TRACES, Attributes, Traces
 
 T = TypeVar("T")
@@ -49,6 +51,18 @@ def _named(work: Callable[[Redis], object]) -> str:
 def _key(prefix: str, kind: str, parts: tuple[str, ...]) -> str:
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return f"{prefix}:{kind}:{digest[:40]}"
+
+
+def _is_unknown_script(answer: object) -> bool:
+    return isinstance(answer, Exception) and str(answer).startswith("NOSCRIPT")
+
+
+def _without_errors(answers: list[Any]) -> list[Any]:
+    """Return the answers; raises the first error among them."""
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
 
 
 class RedisUnavailable(Exception):
@@ -82,6 +96,10 @@ class SharedRedis:
         self._timeout = timeout_seconds
         self._places = asyncio.Semaphore(_CONNECTIONS)
         self._probe_script = self.script("probe")
+        # The texts of scripts by their names.
+        self._texts: dict[str, str] = {}
+        self._lane: Lane | None = None
+        self._opening: asyncio.Task[Lane] | None = None
         self._probing: asyncio.Task[None] | None = None
         self._down_since = self._up_since = 0.0
         self._pause = _SHORTEST_PAUSE
@@ -121,6 +139,29 @@ class SharedRedis:
                 self._put_out_of_use(error)
                 raise RedisUnavailable from error
 
+    def call_of(self, script: AsyncScript, key: str, *arguments: Argument) -> Command:
+        """Return the command that runs a script on its only key."""
+        self._texts[script.sha] = str(script.script)
+        return ("EVALSHA", script.sha, 1, key, *arguments)
+
+    async def ask(self, name: str, commands: Sequence[Command], read: Callable[[list[Any]], T]) -> T:
+        """Return what *read* makes of the answers to *commands*, which are sent together.
+
+        Whatever goes wrong is a RedisUnavailable. *name* is that of the span, which tells no keys.
+        """
+        if not self.in_use:
+            raise RedisUnavailable
+        try:
+            with self.traces.span(f"redis {name}", _SAID, kind="client"):
+                lane = self._lane or await self._opened()
+                answers = await lane.ask(commands)
+                if any(_is_unknown_script(answer) for answer in answers):
+                    answers = await lane.ask([self._whole(command) for command in commands])
+            return read(_without_errors(answers))
+        except Exception as error:
+            self._put_out_of_use(error)
+            raise RedisUnavailable from error
+
     async def check(self) -> bool:
         """Tell whether Redis takes writes right now."""
         try:
@@ -141,8 +182,35 @@ class SharedRedis:
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.wait([self._probing])
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
+        if self._lane is not None:
+            self._lane.close()
         await self._client.aclose()
         await self._client.connection_pool.disconnect()
+
+    async def _opened(self) -> Lane:
+        """Return the lane, opened by the first who needs it for all who wait."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open_lane(), name="redis lane", context=contextvars.Context())
+        return await asyncio.shield(self._opening)
+
+    async def _open_lane(self) -> Lane:
+        try:
+            async with Patience(self._timeout):
+                lane = self._lane = await Lane.open(self._client.connection_pool, self._timeout, self._lane_lost)
+                return lane
+        finally:
+            self._opening = None
+
+    def _lane_lost(self) -> None:
+        """Open another one when it is needed: Redis may close a connection that is idle."""
+        self._lane = None
+
+    def _whole(self, command: Command) -> Command:
+        """Return a script's command with all of its text, for a Redis that has lost it or never had it."""
+        return ("EVAL", self._texts[str(command[1])], *command[2:]) if command[0] == "EVALSHA" else command
 
     def _put_out_of_use(self, error: Exception) -> None:
         if self._probing is not None:

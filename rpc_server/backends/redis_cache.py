@@ -8,10 +8,12 @@ tenant's answers, and a key that Redis loses revives none.
 import secrets
 import struct
 from contextlib import suppress
+from typing import Any
 
 from redis.asyncio import Redis
 
 from rpc_server.backends.redis import RedisUnavailable, SharedRedis
+from rpc_server.backends.redis_lane import Command
 from rpc_server.calls.cache import Entry, Looked
 
 # Longer than any entry is kept.
@@ -32,23 +34,17 @@ class RedisCache:
 
     async def look_up(self, tenant_id: str, key: bytes) -> Looked:
         """Return the entry of the tenant's present generation, if there is one."""
-
-        async def look(redis: Redis) -> Looked:
-            async with redis.pipeline(transaction=False) as pipeline:
-                new = secrets.token_bytes(16)
-                generation_key = self._generation_key(tenant_id)
-                pipeline.set(generation_key, new, nx=True, get=True, px=_GENERATION_MILLISECONDS)
-                pipeline.get(self._entry_key(tenant_id, key))
-                known, packed = await pipeline.execute()
-            generation: bytes = new if known is None else known
-            if len(generation) != len(new):
-                raise ValueError("no generation of ours")
-            return Looked(generation.hex(), None if packed is None else _unpacked(packed, generation))
-
+        new, commands = self.looking(tenant_id, key)
         try:
-            return await self._redis.run(look)
+            return await self._redis.ask("RedisCache.look_up", commands, lambda answers: found(answers, new))
         except RedisUnavailable:
             return Looked(None)
+
+    def looking(self, tenant_id: str, key: bytes) -> tuple[bytes, list[Command]]:
+        """Return what the generation is if there is none yet, and the commands that ask for it and for the entry."""
+        new = secrets.token_bytes(16)
+        begin = ("SET", self._generation_key(tenant_id), new, "NX", "GET", "PX", _GENERATION_MILLISECONDS)
+        return new, [begin, ("GET", self._entry_key(tenant_id, key))]
 
     async def keep(self, tenant_id: str, key: bytes, generation: str, entry: Entry) -> None:
         """Keep an entry, for as long as it can be right."""
@@ -80,6 +76,15 @@ class RedisCache:
 
     def _entry_key(self, tenant_id: str, key: bytes) -> str:
         return self._redis.key("answer", tenant_id, key.hex())
+
+
+def found(answers: list[Any], new: bytes) -> Looked:
+    """Return what the answers to `RedisCache.looking` say; raises ValueError where they are none of ours."""
+    known, packed = answers
+    generation: bytes = new if known is None else known
+    if len(generation) != len(new):
+        raise ValueError("no generation of ours")
+    return Looked(generation.hex(), None if packed is None else _unpacked(packed, generation))
 
 
 def _packed(entry: Entry, generation: str) -> bytes:

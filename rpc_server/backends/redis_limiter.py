@@ -4,15 +4,24 @@ import asyncio
 import secrets
 from contextlib import suppress
 from types import TracebackType
+from typing import Any
 
 from redis.asyncio import Redis
 
 from rpc_server.backends.memory_limiter import MemoryLimiter
 from rpc_server.backends.redis import Argument, RedisUnavailable, SharedRedis
+from rpc_server.backends.redis_lane import Command
 from rpc_server.calls.limits import Leave, ToolClass
 from rpc_server.contract.limit import WINDOW_SECONDS, Decision
 
 _MICROSECONDS = 1_000_000
+_WINDOW_MICROSECONDS = round(WINDOW_SECONDS * _MICROSECONDS)
+
+
+def taken(answer: Any, limit: int) -> Decision:
+    """Return what the answer to `RedisLimiter.taking` says."""
+    passes, passed, reset = map(int, answer)
+    return Decision(passes == 1, limit, max(0, limit - passed), reset / _MICROSECONDS)
 
 
 class RedisLimiter:
@@ -38,17 +47,16 @@ class RedisLimiter:
 
     async def take(self, tenant_id: str, user_id: str, kind: ToolClass, limit: int) -> Decision:
         """Count one call, unless it is one too many."""
-        key = self._redis.key("calls", tenant_id, user_id, kind)
-        arguments: list[Argument] = [limit, round(WINDOW_SECONDS * _MICROSECONDS), secrets.token_bytes(8)]
-
-        async def count(redis: Redis) -> Decision:
-            passes, passed, reset = map(int, await self._take(keys=[key], args=arguments, client=redis))
-            return Decision(passes == 1, limit, max(0, limit - passed), reset / _MICROSECONDS)
-
+        command = self.taking(tenant_id, user_id, kind, limit)
         try:
-            return await self._redis.run(count)
+            return await self._redis.ask("RedisLimiter.take", [command], lambda answers: taken(answers[0], limit))
         except RedisUnavailable:
             return await self._fallback.take(tenant_id, user_id, kind, limit)
+
+    def taking(self, tenant_id: str, user_id: str, kind: ToolClass, limit: int) -> Command:
+        """Return the command that counts one call."""
+        key = self._redis.key("calls", tenant_id, user_id, kind)
+        return self._redis.call_of(self._take, key, limit, _WINDOW_MICROSECONDS, secrets.token_bytes(8))
 
     async def enter(self, tenant_id: str, most: int, seconds: float) -> Leave | None:
         """Take one of the tenant's places."""

@@ -18,6 +18,7 @@ from rpc_server.settings import Settings
 
 if TYPE_CHECKING:
     from rpc_server.backends.redis import SharedRedis
+    from rpc_server.backends.redis_glance import RedisGlance
     from rpc_server.backends.redis_relay import RedisRelay
 
 
@@ -43,6 +44,7 @@ class Shared:
         self.relay: MemoryRelay | RedisRelay = MemoryRelay(metrics=metrics)
         self.sessions: SessionMemory = LocalSessions(time.time)
         self._open = AsyncExitStack()
+        self.glance: RedisGlance | None = None
         self._contexts: tuple[AbstractAsyncContextManager[object], ...] = ()
         if self.redis is not None:
             self._put_into(self.redis, settings, metrics)
@@ -50,15 +52,17 @@ class Shared:
 
     def _put_into(self, redis: "SharedRedis", settings: Settings, metrics: Metrics) -> None:
         from rpc_server.backends.redis_cache import RedisCache
+        from rpc_server.backends.redis_glance import RedisGlance
         from rpc_server.backends.redis_limiter import RedisLimiter
         from rpc_server.backends.redis_relay import RedisRelay
         from rpc_server.backends.redis_sessions import RedisSessions
         from rpc_server.backends.redis_tail import Tail
 
         tail = Tail(redis)
-        if settings.cache == "auto":
-            self.cache = RedisCache(redis)
         limiter = self.limiter = RedisLimiter(redis, MemoryLimiter(time.monotonic))
+        if settings.cache == "auto":
+            cache = self.cache = RedisCache(redis)
+            self.glance = RedisGlance(redis, limiter, cache)
         relay = self.relay = RedisRelay(redis, tail, MemoryRelay(metrics=metrics))
         sessions = self.sessions = RedisSessions(redis, tail, LocalSessions(time.time))
         self._contexts = (redis, limiter, tail, relay, sessions)

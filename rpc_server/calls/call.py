@@ -14,7 +14,7 @@ from rpc_server.calls.layers import Layer, compose
 from rpc_server.calls.layers.log import log
 from rpc_server.calls.measures import BUDGET_REFUSALS, PROGRESS_DROPPED
 from rpc_server.calls.outcome import Outcome
-from rpc_server.calls.recall import Recall
+from rpc_server.calls.recall import Recall, SharedRecall
 from rpc_server.calls.relay import MemoryRelay
 from rpc_server.calls.streams import CallStream, Event, Gauge, Owner, Relay
 from rpc_server.calls.telemetry import NO_METRICS, Metrics
@@ -62,7 +62,7 @@ class Calls:
         cache: Cache | None = None,
         model: Model | None = None,
         secret: bytes | None = None,
-        recall: Recall | None = None,
+        recall: Recall | SharedRecall | None = None,
         metrics: Metrics = NO_METRICS,
     ) -> None:
         """*secret* keys the hashes under which scores are kept; without one, they are found by this process only.
@@ -114,7 +114,7 @@ class Calls:
     def at_once(self, name: str, arguments: Any, caller: Caller, request_id: str) -> Outcome | None:
         """Return what comes of a call that need not be waited for; None: nothing was done, `run` it."""
         tool = self.tools.get(name)
-        if tool is None or self._recall is None or self._shutting_down:
+        if tool is None or not isinstance(self._recall, Recall) or self._shutting_down:
             return None
         return self._recall(tool, arguments, caller, request_id)
 
@@ -129,6 +129,10 @@ class Calls:
         if recalled is not None:
             return recalled
         call = self._call(name, arguments, caller, request_id)
+        if isinstance(self._recall, SharedRecall) and not self._shutting_down:
+            recalled, call.limit = await self._recall(call.tool, arguments, caller, request_id)
+            if recalled is not None:
+                return recalled
         if not call.tool.streams:
             return await self._until_stopped(call)
         async with self._running(call, aliases) as running:

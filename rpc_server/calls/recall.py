@@ -1,11 +1,12 @@
-"""Answers that are in this process's memory, given at once.
+"""Answers that are in the cache, given past the layers.
 
-A call goes through nine layers, each a coroutine, and most of them have nothing to do for an answer from memory. Here
-stands what is left of them for it, in one plain function made of the layers' own parts; it takes a quarter of the time.
-Whatever is not exactly that (no answer kept, a permission missing, a limit reached, arguments that do not fit) has no
-effect here and goes through the layers, which know what to say.
+A call goes through nine layers, each a coroutine, and most of them have nothing to do for an answer from the cache.
+Here stands what is left of them for it, made of the layers' own parts: in one plain function where the cache and the
+limits are this process's own, in one round trip where they are shared. Whatever is not exactly that (no answer kept, a
+permission missing, a limit reached, arguments that do not fit) goes through the layers, which know what to say.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from time import perf_counter
@@ -16,7 +17,7 @@ import orjson
 from rpc_server.calls.cache import Entry
 from rpc_server.calls.layers.cache import age_of, holds, key_of
 from rpc_server.calls.layers.log import tell
-from rpc_server.calls.layers.metrics import measured_hit
+from rpc_server.calls.layers.metrics import measured_end, measured_hit
 from rpc_server.calls.layers.validate import MOST_REMEMBERED_BYTES, found_valid
 from rpc_server.calls.limits import ToolClass, class_of
 from rpc_server.calls.outcome import Outcome
@@ -43,8 +44,58 @@ class Counter(Protocol):
         ...
 
 
-class Recall:
-    """Finds answers for those who may have them."""
+class Glance(Protocol):
+    """A limiter and a cache that are asked together."""
+
+    async def look(
+        self, tenant_id: str, user_id: str, kind: ToolClass, limit: int, key: bytes
+    ) -> tuple[Decision | None, Entry | None]:
+        """Return what the limit says, None where nothing was counted, and the entry if there is one."""
+        ...
+
+
+class _Recall:
+    """What both kinds have in common."""
+
+    def __init__(self, clock: Callable[[], datetime], metrics: Metrics, *, version: str, most: int) -> None:
+        """*version* is what the layer of the cache was given; *most* calls that read pass in a minute, 0: all."""
+        self._clock = clock
+        self._metrics = metrics
+        self._version = version
+        self._most = most
+
+    def _key(self, tool: Tool, raw: Any, caller: Caller) -> bytes | None:
+        """Return under which key the answer is kept for those who may have it; None: it is not, or they may not."""
+        if not tool.cache_seconds or tool.streams or caller.lacks(tool.permissions):
+            return None
+        try:
+            said = orjson.dumps({} if raw is None else raw)
+            if len(said) > MOST_REMEMBERED_BYTES:
+                return None
+            arguments = found_valid(tool.arguments, said)
+        except (TypeError, InvalidArguments):
+            return None
+        return key_of(self._version, tool.name, caller.tenant_id, caller.permissions, arguments.as_json)
+
+    def _given(
+        self, tool: Tool, entry: Entry, limit: Decision | None, caller: Caller, request_id: str, seconds: float
+    ) -> Outcome:
+        """Return an answer, having logged and counted it."""
+        tell("ok", seconds, **_who(tool, caller, request_id))
+        measured_hit(self._metrics, tool.name, seconds)
+        return Outcome(tool, entry.result, None, limit, age_of(entry, self._now()))
+
+    def _now(self) -> float:
+        return self._clock().timestamp()
+
+
+def _who(tool: Tool, caller: Caller, request_id: str) -> dict[str, str]:
+    """Return what the layer of the log binds for a call's lines."""
+    return {"tool": tool.name, "tenant": caller.tenant_id, "user": caller.user_id, "request_id": request_id}
+
+
+class Recall(_Recall):
+    """Finds answers in this process; where it finds none, it has had no effect."""
 
     def __init__(
         self,
@@ -56,42 +107,50 @@ class Recall:
         version: str,
         most: int,
     ) -> None:
-        """*version* is what the layer of the cache was given; *most* calls that read pass in a minute, 0: all."""
+        super().__init__(clock, metrics, version=version, most=most)
         self._memory = memory
         self._counter = counter
-        self._clock = clock
-        self._metrics = metrics
-        self._version = version
-        self._most = most
 
     def __call__(self, tool: Tool, raw: Any, caller: Caller, request_id: str) -> Outcome | None:
         """Return what comes of a call where that is known, having counted, limited and logged it; else None."""
         began = perf_counter()
-        if not tool.cache_seconds or tool.streams or caller.lacks(tool.permissions):
-            return None
-        entry = self._found(tool, raw, caller)
-        if entry is None:
-            return None
-        now = self._clock().timestamp()
-        if not holds(entry, now):
+        key = self._key(tool, raw, caller)
+        entry = None if key is None else self._memory.find(caller.tenant_id, key)
+        if entry is None or not holds(entry, self._now()):
             return None
         limit = None
         if self._most:
             limit = self._counter.count(caller.tenant_id, caller.user_id, class_of(tool), self._most)
             if not limit.passes:
                 return None
-        seconds = perf_counter() - began
-        tell("ok", seconds, tool=tool.name, tenant=caller.tenant_id, user=caller.user_id, request_id=request_id)
-        measured_hit(self._metrics, tool.name, seconds)
-        return Outcome(tool, entry.result, None, limit, age_of(entry, now))
+        return self._given(tool, entry, limit, caller, request_id, perf_counter() - began)
 
-    def _found(self, tool: Tool, raw: Any, caller: Caller) -> Entry | None:
+
+class SharedRecall(_Recall):
+    """Finds answers that replicas share; where it finds none, the call may have been counted."""
+
+    def __init__(
+        self, glance: Glance, clock: Callable[[], datetime], metrics: Metrics, *, version: str, most: int
+    ) -> None:
+        super().__init__(clock, metrics, version=version, most=most)
+        self._glance = glance
+
+    async def __call__(
+        self, tool: Tool, raw: Any, caller: Caller, request_id: str
+    ) -> tuple[Outcome | None, Decision | None]:
+        """Return what comes of a call where that is known, and else what the limit has said of it, if it was asked."""
+        began = perf_counter()
+        key = self._key(tool, raw, caller)
+        if key is None:
+            return None, None
         try:
-            said = orjson.dumps({} if raw is None else raw)
-            if len(said) > MOST_REMEMBERED_BYTES:
-                return None
-            arguments = found_valid(tool.arguments, said)
-        except (TypeError, InvalidArguments):
-            return None
-        key = key_of(self._version, tool.name, caller.tenant_id, caller.permissions, arguments.as_json)
-        return self._memory.find(caller.tenant_id, key)
+            limit, entry = await self._glance.look(caller.tenant_id, caller.user_id, class_of(tool), self._most, key)
+        except asyncio.CancelledError:
+            seconds = perf_counter() - began
+            tell("cancelled", seconds, **_who(tool, caller, request_id))
+            measured_end(self._metrics, tool.name, "cancelled", seconds)
+            raise
+        passes = limit is None or limit.passes
+        if entry is None or not passes or not holds(entry, self._now()):
+            return None, limit
+        return self._given(tool, entry, limit, caller, request_id, perf_counter() - began), limit

@@ -1,21 +1,26 @@
-"""Answers from memory that pass by the layers: nobody can tell them from those that go through them."""
+"""Cached answers that pass by the layers: nobody can tell them from those that go through them."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from secrets import token_hex
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 import rpc_server.app
 from rpc_server.calls.log_context import with_context
 from rpc_server.calls.outcome import Outcome
-from rpc_server.calls.recall import Recall
+from rpc_server.calls.recall import Recall, SharedRecall
+from tests.redis.conftest import redis_url
 from tests.wire.client import Client
 from tests.wire.conftest import Serving
 from tests.wire.mcp import EVERY, McpClient
 from tests.wire.test_metrics import scraped, series
+
+__all__ = ["redis_url"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -42,29 +47,34 @@ COUNTED = ("crm_mcp_calls", "crm_mcp_call_duration_seconds_count", "crm_mcp_cach
 _OF_THE_MOMENT = {"timestamp", "request_id"}
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def both(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Client]]:
+@pytest_asyncio.fixture(loop_scope="session", params=["memory", "redis"])
+async def both(
+    serving: Serving, redis_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[list[Client]]:
     """A server that recalls, and one all of whose calls go through the layers; both let eleven calls pass."""
-    limits: dict[str, Any] = {"cache": "memory", "rate_limit_read": 11}
+    kept: dict[str, Any] = {"cache": "memory", "rate_limit_read": 11}
+    if request.param == "redis":
+        kept |= {"cache": "auto", "redis_url": SecretStr(redis_url), "redis_timeout_seconds": 5.0}
     async with AsyncExitStack() as running:
-        recalling = await running.enter_async_context(serving(**limits))
+        recalling = serving(**kept, redis_prefix=f"test-{token_hex(6)}")
+        clients = [await running.enter_async_context(recalling)]
         monkeypatch.setattr(rpc_server.app, "_recall", lambda *_: None)
-        yield [recalling, await running.enter_async_context(serving(**limits))]
+        layered = serving(**kept, redis_prefix=f"test-{token_hex(6)}")
+        yield [*clients, await running.enter_async_context(layered)]
 
 
 @pytest.fixture
 def recalls(monkeypatch: pytest.MonkeyPatch) -> list[Outcome]:
     """What came of the calls that passed by the layers."""
     seen: list[Outcome] = []
-    recall = Recall.__call__
+    given = Recall._given
 
-    def watched(self: Recall, *arguments: Any) -> Outcome | None:
-        outcome = recall(self, *arguments)
-        if outcome is not None:
-            seen.append(outcome)
-        return outcome
+    def watched(self: Recall, *arguments: Any) -> Outcome:
+        seen.append(given(self, *arguments))
+        return seen[-1]
 
-    monkeypatch.setattr(Recall, "__call__", watched)
+    monkeypatch.setattr(Recall, "_given", watched)
+    monkeypatch.setattr(SharedRecall, "_given", watched)
     return seen
 
 
@@ -97,7 +107,7 @@ async def _told(client: Client, way: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("way", ["REST", "/rpc", *EVERY])
-async def test_an_answer_from_memory_is_counted_limited_logged_and_given_like_any_other(
+async def test_a_cached_answer_is_counted_limited_logged_and_given_like_any_other(
     both: list[Client], way: str, recalls: list[Outcome]
 ) -> None:
     recalled, layered = [await _told(client, way) for client in both]

@@ -23,7 +23,8 @@ def limiting(limiter: Limiter, limits: Limits) -> Layer:
         kind = class_of(call.tool)
         most = limits.of(kind)
         if most:
-            call.limit = await limiter.take(call.caller.tenant_id, call.caller.user_id, kind, most)
+            if call.limit is None:  # else it was counted with the look into the cache
+                call.limit = await limiter.take(call.caller.tenant_id, call.caller.user_id, kind, most)
             if not call.limit.passes:
                 raise RateLimited(
                     f"{most} {_CALLS[kind]} within {WINDOW_SECONDS:g} s is the most that a user may make. "

@@ -13,9 +13,14 @@ from rpc_server.contract.tool import Call
 
 
 def measured_hit(metrics: Metrics, tool: str, seconds: float) -> None:
-    """Count and time a call that was answered from memory."""
+    """Count and time a call that was answered from the cache."""
     metrics.count(CACHE_LOOKUPS, tool, "hit")
-    metrics.count(CALLS, tool, "ok")
+    measured_end(metrics, tool, "ok", seconds)
+
+
+def measured_end(metrics: Metrics, tool: str, outcome: str, seconds: float) -> None:
+    """Count and time a call that has ended."""
+    metrics.count(CALLS, tool, outcome)
     metrics.observe(CALL_SECONDS, seconds, tool)
 
 
@@ -43,7 +48,6 @@ def measuring(metrics: Metrics) -> Layer:
             raise
         finally:
             metrics.count(CALLS_IN_FLIGHT, tool, by=-1)
-            metrics.count(CALLS, tool, outcome)
-            metrics.observe(CALL_SECONDS, perf_counter() - began, tool)
+            measured_end(metrics, tool, outcome, perf_counter() - began)
 
     return measure
