@@ -5,14 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from handlers.messages.model.scoring import CALL_TOKENS, Scored, Stopped, score
 from handlers.messages.quality import Brand, Language, MessageScore, SampledMessage
-from handlers.messages.rules.heuristic import Heuristic
-from handlers.messages.rules.spelling import load_spelling
 from handlers.messages.sampling import Drawn, Sample, redacted
 from handlers.tenants import TenantSettings
 from rpc_server.contract.tool import Call
+
+if TYPE_CHECKING:
+    from handlers.messages.rules.heuristic import Heuristic
 
 _AT_A_TIME = 10
 # Of the time, for taking personal data out: seconds only where texts were made to be slow.
@@ -156,12 +158,15 @@ async def _by_rules(
 
 
 def _scored(
-    rules: Heuristic, messages: Sequence[SampledMessage], brand: Brand, language: Language
+    rules: "Heuristic", messages: Sequence[SampledMessage], brand: Brand, language: Language
 ) -> list[MessageScore]:
     return [rules.score(message, brand, language) for message in messages]
 
 
 @cache
-def _heuristic() -> Heuristic:
-    """Load the dictionaries once, where they are installed."""
+def _heuristic() -> "Heuristic":
+    """Load rules and dictionaries once, when they are needed: most calls ask something else."""
+    from handlers.messages.rules.heuristic import Heuristic
+    from handlers.messages.rules.spelling import load_spelling
+
     return Heuristic(load_spelling())

@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from handlers.messages.quality import MOST_QUESTION, MOST_TEXT, SampledMessage
-from handlers.messages.redaction.redactor import Redactor
 from handlers.periods import Period, span
 from handlers.ranking import Agent
 from rpc_server.contract.errors import FieldProblem, InvalidArguments, NotFound
 from rpc_server.contract.fields import Id
 from rpc_server.contract.query import Row, query
 from rpc_server.contract.tool import Call
+
+if TYPE_CHECKING:
+    from handlers.messages.redaction.redactor import Redactor
 
 GET_AGENT = query("messages/get_agent")
 COUNT_MESSAGES = query("messages/count_messages")
@@ -114,7 +117,7 @@ async def redacted(drawn: Drawn, until: float) -> Sample:
     """
     now = asyncio.get_running_loop().time
     texts = [(row["question"] and row["question"][: MOST_QUESTION + _LOOKED_BEYOND], row["text"]) for row in drawn.rows]
-    redactor = await asyncio.to_thread(Redactor, [text for pair in texts for text in pair if text])
+    redactor = await asyncio.to_thread(_redactor, [text for pair in texts for text in pair if text])
     messages: list[SampledMessage] = []
     for row, (question, text) in zip(drawn.rows, texts, strict=True):
         if now() >= until:
@@ -124,6 +127,12 @@ async def redacted(drawn: Drawn, until: float) -> Sample:
     return Sample(drawn, messages, redactor.counts)
 
 
-def _safe(redactor: Redactor, question: str | None, text: str) -> tuple[str | None, str]:
+def _redactor(texts: list[str]) -> "Redactor":
+    from handlers.messages.redaction.redactor import Redactor  # with all numbers of telephones that there can be
+
+    return Redactor(texts)
+
+
+def _safe(redactor: "Redactor", question: str | None, text: str) -> tuple[str | None, str]:
     # What the customer had said comes first, so that placeholders are numbered as a reader meets them.
     return question and redactor.redact(question, MOST_QUESTION), redactor.redact(text, MOST_TEXT)

@@ -9,18 +9,16 @@ import asyncio
 import inspect
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
 from rpc_server.protocol import jsonrpc
 from rpc_server.protocol.jsonrpc import NO_ID, Fault, Id, Member, Parsed, Request
 
-with warnings.catch_warnings():
-    # On Python 3.11 and 3.12 the library reads its schema in a deprecated way as it is imported.
-    warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
-    from jsonrpcserver import Error, Result, Success, async_dispatch_to_response
-    from jsonrpcserver.response import to_serializable_one
+if TYPE_CHECKING:
+    from jsonrpcserver import Result
 
 # Takes the caller's context first, then the params by name or by position; returns what JSON can hold.
 Method: TypeAlias = Callable[..., Awaitable[object]]
@@ -46,6 +44,17 @@ _ANYTHING: Final = inspect.Signature(
         inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
     ]
 )
+
+
+@cache
+def _library() -> Any:
+    """Load jsonrpcserver with the first call: it takes a twentieth of the start, and not everybody needs it."""
+    with warnings.catch_warnings():
+        # On Python 3.11 and 3.12 it reads its schema in a deprecated way as it is imported.
+        warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
+        import jsonrpcserver
+        import jsonrpcserver.response
+    return jsonrpcserver
 
 
 class MethodError(Exception):
@@ -144,13 +153,13 @@ class Dispatcher:
         member: dict[str, Any] = {"method": request.method, "params": request.params}
         if request.id is not NO_ID:
             member["id"] = request.id
-        response: Any = await async_dispatch_to_response(
+        response: Any = await _library().async_dispatch_to_response(
             "",
             self._methods,
             context=context,
             deserializer=lambda _: member,
             validator=lambda judged: judged,
-            post_process=to_serializable_one,
+            post_process=_library().response.to_serializable_one,
         )
         if response is None:
             return None
@@ -165,18 +174,18 @@ class Dispatcher:
             return self._not_found(request.method)
         return self._internal(RuntimeError(f"jsonrpcserver failed: {data}"))
 
-    def _guarded(self, name: str, method: Method) -> Callable[..., Awaitable[Result]]:
+    def _guarded(self, name: str, method: Method) -> Callable[..., Awaitable["Result"]]:
         """Wrap a method so that jsonrpcserver can call it with anything and sees no exception of it."""
         signature = inspect.signature(method)
         misfit = _misfit(name, signature)
 
-        async def guarded(context: object, /, *args: object, **kwargs: object) -> Result:
+        async def guarded(context: object, /, *args: object, **kwargs: object) -> "Result":
             try:
                 signature.bind(context, *args, **kwargs)
             except TypeError:
                 return _failed(misfit)
             try:
-                return Success(await method(context, *args, **kwargs))
+                return _library().Success(await method(context, *args, **kwargs))
             except MethodError as error:
                 return _failed(error)
             except Exception as error:  # noqa: BLE001 - it is logged, and the client must not see it
@@ -196,8 +205,8 @@ class Dispatcher:
         return MethodError(jsonrpc.INTERNAL_ERROR, "Internal error", {"incident": self._on_internal_error(error)})
 
 
-def _failed(error: MethodError) -> Result:
-    return Error(error.code, error.message, error)
+def _failed(error: MethodError) -> "Result":
+    return _library().Error(error.code, error.message, error)
 
 
 def _answer_member(id: Id, outcome: object) -> Member:
