@@ -160,7 +160,7 @@ def marks_of(contender: Contender, answer: str) -> list[str]:
     if contender.is_canned:
         return ["total_leads"]
     found = [re.search(_FIGURE.format(name), answer) for name in FIGURES]
-    return [match[0] for match in found if match] + list(contender.marks)
+    return [match[0] for match in found if match]
 
 
 async def measured(
@@ -172,6 +172,7 @@ async def measured(
         port=at.port,
         requests=contender.requests(question, at.port, await sessions_of(contender, at)),
         marks=marks_of(contender, answer),
+        kept=list(contender.marks),
         connections=connections,
         seconds=seconds,
     )

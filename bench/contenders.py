@@ -148,6 +148,7 @@ def _tokens() -> list[str]:
 
 
 TOKENS = _tokens()
+_TWO = "ours, two workers"
 _OURS = (sys.executable, "-m", "rpc_server", "serve", "--host", _HOST, "--port", "PORT")
 
 
@@ -155,7 +156,7 @@ def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
 
 
-def ours(stand: Stand, name: str, **environment: str) -> Server:
+def ours(stand: Stand, name: str, *options: str, **environment: str) -> Server:
     """Return our server as in production, logging to a file."""
     settings = {
         **_inherited(),
@@ -165,7 +166,7 @@ def ours(stand: Stand, name: str, **environment: str) -> Server:
         "RATE_LIMIT_READ": "100000",
         **environment,
     }
-    return Server(name, _OURS, settings)
+    return Server(name, (*_OURS, *options), settings)
 
 
 def own_contenders(stand: Stand, redis_url: str | None) -> list[Contender]:
@@ -176,14 +177,18 @@ def own_contenders(stand: Stand, redis_url: str | None) -> list[Contender]:
         Contender("floor: our statements, isolated", floor, bare("/isolated"), as_moments),
         Contender("floor: one statement, isolated", floor, bare("/single"), as_moments),
     ]
-    servers = [ours(stand, "ours", CACHE="off"), ours(stand, "ours, cache", CACHE="memory")]
+    servers = [
+        ours(stand, "ours", CACHE="off"),
+        ours(stand, _TWO, "--workers", "2", CACHE="off", DATABASE_POOL_SIZE="5"),
+        ours(stand, "ours, cache", CACHE="memory"),
+    ]
     if redis_url:
         servers.append(ours(stand, "ours, Redis", REDIS_URL=redis_url))
     for server in servers:
-        is_cached = server.name != "ours"
+        is_cached = server.name not in ("ours", _TWO)
         roads = {"/mcp 2025-11-25": mcp_session, "/mcp 2026-07-28": mcp_stateless, "/rpc": rpc, "REST": rest}
         for road, shape in roads.items():
-            if "Redis" in server.name and road not in ("/mcp 2026-07-28", "/rpc"):
+            if server.name not in ("ours", "ours, cache") and road not in ("/mcp 2026-07-28", "/rpc"):
                 continue
             found.append(
                 Contender(

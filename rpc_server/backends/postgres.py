@@ -61,6 +61,9 @@ class Snapshot:
     """One read-only transaction of one tenant: all its statements see the same moment."""
 
     opening = "begin isolation level repeatable read read only; set local role mcp_reader"
+    # Every query has a plan that is good for any parameters (tests/sweeps/test_plans.py). PostgreSQL would compare it
+    # with those for these parameters, and where they look better plan each time, which takes as long as a small query.
+    planning = "set local plan_cache_mode = force_generic_plan;"
     too_slow = "Ask for a shorter period or fewer agents."
 
     def __init__(self, postgres: Postgres, tenant_id: str, deadline: Callable[[], float | None]) -> None:
@@ -84,6 +87,8 @@ class Snapshot:
         async with self._turn:
             try:
                 connection = self._connection or await self._begin()
+                if query.planned_anew and self.planning:
+                    await connection.execute("set local plan_cache_mode = auto", timeout=self._late())
                 with self._postgres.told(query.name), self._postgres.awaited():
                     rows: Sequence[Any] = await connection.fetch(query.text, *values, timeout=self._patience())
             except _FAILURES as error:
@@ -113,6 +118,7 @@ class Snapshot:
             f"{self.opening};"
             # A server that freezes must not keep a tenant's locks.
             f"set local idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s';"
+            f"{self.planning}"
             f"set local mcp.tenant_id = {quoted(self._tenant_id)};"
             f"set local statement_timeout = {max(1, int(seconds * 1000))}"
         )
@@ -167,6 +173,7 @@ class Transaction(Snapshot):
         "begin isolation level read committed read write; set local role mcp_writer;"
         f" set local lock_timeout = '{_LOCK_SECONDS}s'"
     )
+    planning = ""
     too_slow = "Nothing was changed. Call again in a moment."
     _committed = False
 

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
 _PARAMETER = re.compile(r"^--\s+\$(\d+)\s+(\w+)", re.MULTILINE)
 
+_PLANNED_ANEW = "\n-- Planned anew each time"
+
 Row = Mapping[str, Any]
 
 
@@ -19,6 +21,8 @@ class Query:
     name: str
     text: str
     parameters: tuple[str, ...]
+    # By a line of its file: a plan for each set of parameters, where most of them are left out most of the time.
+    planned_anew: bool = False
 
     def bind(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the values in the order of `$1…$n`; a missing or unknown name is a TypeError."""
@@ -43,7 +47,7 @@ def query(name: str, folder: Path = SQL_FOLDER) -> Query:
     used = {int(number) for number in re.findall(r"\$(\d+)", statement)}
     if used != set(range(1, len(declared) + 1)):
         raise ValueError(f"{path} declares {len(declared)} parameters and uses {sorted(used)}")
-    return Query(name, text, tuple(parameter for _, parameter in declared))
+    return Query(name, text, tuple(parameter for _, parameter in declared), _PLANNED_ANEW in text)
 
 
 def query_names(folder: Path = SQL_FOLDER) -> list[str]:

@@ -9,6 +9,7 @@
 -- $7 after_id       uuid
 -- $8 rows           int          one more than the page, to see whether another follows
 --
+-- Planned anew each time, so that what is not asked for costs nothing.
 -- Scans the tenant's contacts by contacts_tenant_created_idx: a search inside a name has no
 -- index, since no pattern may look at a row before its tenant is known. Decision and owner
 -- cost a look-up each, so they are read for the page only, and for all only if asked for.
