@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Self
 import asyncpg
 import structlog
 
-from rpc_server.backends.postgres_connection import UNREACHABLE, Connection
+from rpc_server.backends.postgres_connection import SESSION_WIDE, UNREACHABLE, Connection
 from rpc_server.backends.postgres_pool import PostgresPool, unavailable
 from rpc_server.backends.statements import Told, told_to
 from rpc_server.calls.telemetry import NO_METRICS
@@ -25,7 +25,6 @@ logger = structlog.get_logger("postgres")
 
 _STATEMENT_SECONDS = 60.0
 _LOCK_SECONDS = 10
-_IDLE_SECONDS = 60
 # PostgreSQL ends a statement at its time; where it does not even do that, we do, so much later.
 _LATE_SECONDS = 5.0
 _COMMIT_SECONDS = 30.0
@@ -61,9 +60,6 @@ class Snapshot:
     """One read-only transaction of one tenant: all its statements see the same moment."""
 
     opening = "begin isolation level repeatable read read only; set local role mcp_reader"
-    # Every query has a plan that is good for any parameters (tests/sweeps/test_plans.py). PostgreSQL would compare it
-    # with those for these parameters, and where they look better plan each time, which takes as long as a small query.
-    planning = "set local plan_cache_mode = force_generic_plan;"
     too_slow = "Ask for a shorter period or fewer agents."
 
     def __init__(self, postgres: Postgres, tenant_id: str, deadline: Callable[[], float | None]) -> None:
@@ -87,7 +83,7 @@ class Snapshot:
         async with self._turn:
             try:
                 connection = self._connection or await self._begin()
-                if query.planned_anew and self.planning:
+                if query.planned_anew:
                     await connection.execute("set local plan_cache_mode = auto", timeout=self._late())
                 with self._postgres.told(query.name), self._postgres.awaited():
                     rows: Sequence[Any] = await connection.fetch(query.text, *values, timeout=self._patience())
@@ -114,14 +110,12 @@ class Snapshot:
     async def _begin(self) -> Connection:
         seconds = self._seconds_left()
         self._connection = connection = await self._postgres.acquire(seconds)
-        opening = (
-            f"{self.opening};"
-            # A server that freezes must not keep a tenant's locks.
-            f"set local idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s';"
-            f"{self.planning}"
-            f"set local mcp.tenant_id = {quoted(self._tenant_id)};"
-            f"set local statement_timeout = {max(1, int(seconds * 1000))}"
-        )
+        settings = [
+            f"mcp.tenant_id = {quoted(self._tenant_id)}",
+            f"statement_timeout = {max(1, int(seconds * 1000))}",
+            *(() if connection.is_direct else SESSION_WIDE),
+        ]
+        opening = f"{self.opening}; set local {'; set local '.join(settings)}"
         try:
             with self._postgres.told("begin"):
                 await self._postgres.open(connection, opening)
@@ -173,7 +167,6 @@ class Transaction(Snapshot):
         "begin isolation level read committed read write; set local role mcp_writer;"
         f" set local lock_timeout = '{_LOCK_SECONDS}s'"
     )
-    planning = ""
     too_slow = "Nothing was changed. Call again in a moment."
     _committed = False
 

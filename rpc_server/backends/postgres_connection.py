@@ -30,6 +30,14 @@ _UNANSWERED_MILLISECONDS = 15_000
 _KEPT_STATEMENTS = 100
 # A pooler knows each of these, and the name, and sets them again when it changes the backend.
 _SESSION = {"timezone": "UTC", "standard_conforming_strings": "on"}
+# What each transaction needs and no tenant can tell: set once where the backend is ours alone, else each time.
+SESSION_WIDE = (
+    # A server that freezes must not keep a tenant's locks.
+    "idle_in_transaction_session_timeout = '60s'",
+    # Every query has a plan that is good for any parameters (tests/sweeps/test_plans.py). PostgreSQL would compare it
+    # with those for these parameters, and where they look better plan each time, which takes as long as a small query.
+    "plan_cache_mode = force_generic_plan",
+)
 
 if TYPE_CHECKING:  # the driver's classes are generic for type checkers only
     _DriverConnection = asyncpg.Connection[asyncpg.Record]
@@ -42,6 +50,8 @@ class Connection(_DriverConnection):
 
     def __init__(self, protocol: Any, transport: asyncio.BaseTransport, *arguments: Any, **options: Any) -> None:
         super().__init__(protocol, transport, *arguments, **options)
+        # No pooler stands between: what is set for the session is SESSION_WIDE.
+        self.is_direct = False
         # Free for others, although the transaction in which somebody has read is still open.
         self.is_left = False
         _keep_alive(transport)
@@ -71,7 +81,10 @@ class Connector:
         if self.is_pooled:
             return await self._open(options, kept_statements=0)
         connection = await self._open(options, kept_statements=_KEPT_STATEMENTS)
-        if not self._notices or (await _is_direct(connection) and not self.is_pooled):
+        if not self._notices:
+            return connection
+        if await _is_direct(connection) and not self.is_pooled:
+            await _have_to_itself(connection)
             return connection
         connection.terminate()
         if not self.is_pooled:
@@ -102,6 +115,16 @@ class Connector:
         )
         await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
         return connection
+
+
+async def _have_to_itself(connection: Connection) -> None:
+    """Set once what would else be set in each transaction."""
+    try:
+        await connection.execute(f"set {'; set '.join(SESSION_WIDE)}")
+    except BaseException:
+        connection.terminate()
+        raise
+    connection.is_direct = True
 
 
 async def is_direct(connection: _DriverConnection) -> bool:
