@@ -3,12 +3,14 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from rpc_server.backends.postgres import Postgres
+from rpc_server.backends.postgres_connection import Pooler
 from rpc_server.contract.errors import DeadlineExceeded, DependencyUnavailable
 from rpc_server.contract.query import Query
 from tests.conftest import Crm
@@ -303,3 +305,29 @@ async def test_a_writer_does_not_write_in_a_transaction_that_a_reader_left(crm: 
             async with pool.transaction("tenant", lambda: None) as transaction:
                 row = await transaction.first(states)
                 assert row is not None and (row["reads"], row["role"]) == ("off", "mcp_writer")
+
+
+@pytest.mark.parametrize("pooler", ["auto", "transaction", "session"])
+async def test_plans_are_for_any_parameters_and_idle_transactions_end_whoever_stands_between(
+    crm: Crm, pooler: Pooler
+) -> None:
+    sets = Query(
+        "sets",
+        "-- What is set.\nselect current_setting('plan_cache_mode') as plans,"
+        " current_setting('idle_in_transaction_session_timeout') as idle",
+        (),
+    )
+    anew = replace(sets, planned_anew=True)
+    async with Postgres(crm.server_url, size=1, acquire_seconds=5, pooler=pooler) as pool:
+        for kind in (pool.snapshot, pool.transaction, pool.snapshot):
+            async with kind("tenant", lambda: None) as database:
+                first = await database.first(sets)
+                chosen = await database.first(anew)
+            assert first is not None and (first["plans"], first["idle"]) == ("force_generic_plan", "1min")
+            assert chosen is not None and chosen["plans"] == "auto"
+        connection = await pool.acquire(1)
+        await pool.open(connection, "select")
+        outside = await connection.fetchval("show plan_cache_mode")
+        await pool.give_back(connection, "rollback")
+
+    assert outside == ("force_generic_plan" if pooler == "auto" else "auto")
