@@ -79,11 +79,12 @@ class Question:
 def main(
     contacts: Annotated[int, typer.Option(min=1_000, help="In all; a million take 10 minutes and 12 GB.")] = 1_000_000,
     tenants: Annotated[int, typer.Option(min=1, help="Beside the giant, which has a fifth of all contacts.")] = 50,
+    giant: Annotated[int | None, typer.Option(min=1_000, help="Contacts of the giant; a fifth of all.")] = None,
     calls: Annotated[int, typer.Option(min=5, help="Of each kind, of ordinary tenants; of the giant a third.")] = 60,
     save: Annotated[bool, typer.Option("--save", help="Keep figures and plans under bench/results.")] = False,
 ) -> None:
     """Fill a large database, once, and measure every tool that reads."""
-    size = Size(contacts, tenants)
+    size = Size(contacts, tenants, giant)
     results, plans = uvloop.run(_measured(size, calls))
     if save:
         folder = RESULTS / size.name

@@ -12,7 +12,7 @@ import asyncpg
 from handlers.demo import DemoPlan
 from rpc_server.backends.embedded_postgres import EmbeddedPostgres
 from rpc_server.backends.migrations import grant_login, migrate
-from rpc_server.commands.demo import load_rows, progress_bar
+from rpc_server.commands.demo import load_rows, make_facts, progress_bar
 from rpc_server.settings import ROOT
 
 GIANT = "giant"
@@ -20,7 +20,7 @@ GIANT = "giant"
 UNTIL = datetime(2026, 7, 1, 3, tzinfo=UTC)
 _GIANT_SHARE = 0.2
 # Measured: messages are most of it, and their indexes as large as they are.
-_BYTES_A_CONTACT = 12_500
+_BYTES_A_CONTACT = 13_500
 _LOGIN = "bench_server"
 _SETTINGS = {
     "shared_buffers": "1GB",
@@ -34,19 +34,20 @@ _SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """So many contacts: a fifth of them the giant's, the others in equal parts."""
+    """So many contacts: a fifth of them the giant's, unless told, the others in equal parts."""
 
     contacts: int
     tenants: int
+    giant: int | None = None
 
     @property
     def name(self) -> str:
         """Return what it is called among results and folders."""
-        return f"scale-{self.contacts}-{self.tenants}"
+        return f"scale-{self.contacts}-{self.tenants}" + ("" if self.giant is None else f"-giant-{self.giant}")
 
     def plans(self) -> list[DemoPlan]:
         """Return what is to be filled, the giant first."""
-        giants = round(self.contacts * _GIANT_SHARE)
+        giants = round(self.contacts * _GIANT_SHARE) if self.giant is None else self.giant
         each = (self.contacts - giants) // self.tenants
         names = {GIANT: giants, **{f"tenant-{number}": each for number in range(self.tenants)}}
         return [
@@ -89,8 +90,18 @@ async def _fill(owner: "asyncpg.Connection[asyncpg.Record]", size: Size) -> None
     await grant_login(owner, _LOGIN)
     filled = {row[0] for row in await owner.fetch("select distinct tenant_id from public.projects")}
     missing = [plan for plan in size.plans() if plan.tenant_id not in filled]
-    if not missing:
-        return
+    if missing:
+        await _load(owner, size, missing)
+    is_marked = await owner.fetchval("select exists (select from mcp_store.fact_marks)")
+    if is_marked:
+        print("Making facts …", flush=True)
+        await make_facts(owner)
+    if missing or is_marked:
+        print("Vacuuming and analyzing …", flush=True)
+        await owner.execute("vacuum analyze")
+
+
+async def _load(owner: "asyncpg.Connection[asyncpg.Record]", size: Size, missing: list[DemoPlan]) -> None:
     contacts = sum(plan.contacts for plan in missing)
     needed, free = contacts * _BYTES_A_CONTACT, shutil.disk_usage(ROOT).free
     if needed > free:
@@ -101,5 +112,3 @@ async def _fill(owner: "asyncpg.Connection[asyncpg.Record]", size: Size) -> None
         task = bar.add_task(size.name, total=contacts)
         for plan in missing:
             await load_rows(owner, plan, lambda done: bar.advance(task, done))
-    print("Vacuuming and analyzing …", flush=True)
-    await owner.execute("vacuum analyze")

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 from handlers.conversions import count_conversions, immature_warning, sources_of
+from handlers.order_statistics import OrderStatistics
 from handlers.periods import Span
 from handlers.ranking import Agent, Ranking, Rated, Timed, rank_medians, rank_rates
 from handlers.tenants import TenantSettings
@@ -101,12 +102,9 @@ async def _by_response_time(question: Question) -> Ranked:
         opens=opens,
         closes=closes,
     )
-    samples = [
-        Timed(agent, row["seconds"] or [], row["first_seconds"] or [])
-        for agent, row in _of(question.agents, {row["agent_id"]: row for row in rows})
-    ]
+    samples = [_timed(agent, row) for agent, row in _of(question.agents, {row["agent_id"]: row for row in rows})]
     warnings = [] if opens else ["No business hours are set for this tenant, so nights and weekends count."]
-    elsewhere = sum(len(row["seconds"] or []) for row in rows if row["agent_id"] not in question.agents)
+    elsewhere = sum(row["n"] for row in rows if row["agent_id"] not in question.agents)
     if elsewhere:
         warnings.append(
             f"{elsewhere} waits were ended by a sender who is none of the listed agents; nobody is credited."
@@ -120,6 +118,15 @@ async def _by_response_time(question: Question) -> Ranked:
         warnings,
         samples,
         unanswered=sum(row["unanswered"] for row in rows),
+    )
+
+
+def _timed(agent: Agent, row: Row) -> Timed:
+    """Return an agent's response times, of which the query brings those that figures need."""
+    return Timed(
+        agent,
+        OrderStatistics(row["n"], [(row["middle_at"] - 1, row["middle"]), (row["upper_at"] - 1, row["upper"])]),
+        OrderStatistics(row["first_n"], [(row["first_middle_at"] - 1, row["first_middle"])]),
     )
 
 

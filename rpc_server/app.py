@@ -14,6 +14,7 @@ from handlers import CATALOG
 from rpc_server import VERSION
 from rpc_server.backends.claims import Fault
 from rpc_server.backends.exposition import Exposition, Place
+from rpc_server.backends.facts import FactsRefresher
 from rpc_server.backends.issuers import authorization_servers, trusted_issuers
 from rpc_server.backends.memory_cache import MemoryCache
 from rpc_server.backends.memory_limiter import MemoryLimiter
@@ -167,6 +168,7 @@ def make_app(
         pooler=settings.database_pooler,
     )
     postgres.told = told_to(metrics, traces or NO_TRACES)
+    facts = FactsRefresher(postgres)
     shared = Shared(settings, alone=alone, metrics=metrics, traces=traces or NO_TRACES)
     vertex = _vertex(settings)
     calls = Calls(
@@ -208,7 +210,7 @@ def make_app(
 
     async def postgres_pool(app: web.Application) -> AsyncIterator[None]:
         told = traces or nullcontext()  # to the last
-        async with told, vertex or nullcontext(), postgres, shared, calls, verifier, exposition:
+        async with told, vertex or nullcontext(), postgres, shared, calls, verifier, exposition, facts:
             yield
 
     lifecycle = Lifecycle(

@@ -72,6 +72,13 @@ async def lacks(connection: "asyncpg.Connection[asyncpg.Record]", table: str) ->
     return table == "public.session_ratings" and not await connection.fetchval("select to_regclass($1)", table)
 
 
+async def settle(connection: "asyncpg.Connection[asyncpg.Record]", most: int = 1000) -> None:
+    """Make all facts that are marked; another CRM's database has none."""
+    if not await connection.fetchval("select to_regprocedure('mcp.refresh_facts(integer)') is null"):
+        while await connection.fetchval("select mcp.refresh_facts($1)", most):
+            pass
+
+
 def template_of(cluster: Cluster, source: str = "crm") -> str:
     """Return the name of the template database of a source of views."""
     return f"{source}_template_{cluster.login.rpartition('_')[2]}"

@@ -1,5 +1,6 @@
 -- How long customers waited for a person, per agent who answered; the row without an agent has
--- the waits that nobody ended yet, and those ended by somebody who is no agent of the list.
+-- the waits that nobody ended, and those ended by somebody who is no agent of the list. Whose answer came after now
+-- has it still among the unanswered ones.
 --
 -- $1 start      timestamptz  waits that began from here …
 -- $2 end        timestamptz  … to before here
@@ -8,105 +9,55 @@
 -- $5 opens      int[]        business hours in seconds since Monday 00:00; empty: always open
 -- $6 closes     int[]
 --
--- Within a conversation, in order of time: a wait begins with the first unanswered message of
--- the customer and ends with the next message that a human sent by hand. Who sent by hand and
--- is known to be no human (an AI, a bot) stops no clock; an unknown sender does.
--- Conversations by a range of messages_inbound_idx, each in order by messages_session_idx.
-with senders as materialized (
-    select distinct on (keys.key)
-           keys.key,
-           keys.agent_id,
-           keys.type,
-           keys.deleted
-      from (select a.id as key,
-                   1 as preference,
-                   a.id as agent_id,
-                   a.type,
-                   a.deleted
-              from mcp.agents a
-             union all
-            select a.user_id,
-                   2,
-                   a.id,
-                   a.type,
-                   a.deleted
-              from mcp.agents a
-             where a.user_id is not null) keys
-     order by keys.key, keys.preference, keys.type <> 'human', keys.deleted, keys.agent_id
-),
-conversations as materialized (
-    select asked.session_id
-      from (select distinct m.session_id
-              from mcp.messages m
-             where m.inbound
-               and m.sent_at >= $1::timestamptz
-               and m.sent_at < $2::timestamptz
-               and m.session_id is not null) asked
-     cross join lateral (
-           select s.id
-             from mcp.sessions s
-            where s.id = asked.session_id
-            limit 1) kept
-),
-spoken as (
-    select c.session_id,
-           m.id,
-           m.sent_at,
-           m.inbound,
-           m.manual and (sender.key is null or sender.type = 'human') as by_hand,
-           case when sender.type = 'human' and not sender.deleted then sender.agent_id end as agent_id,
-           row_number() over (partition by c.session_id order by m.sent_at, m.id) = 1 as opening
-      from conversations c
-     cross join lateral (
-           select o.id,
-                  o.sent_at,
-                  o.inbound,
-                  o.manual,
-                  o.agent_id
-             from mcp.messages o
-            where o.session_id = c.session_id
-              and o.sent_at <= $3::timestamptz
-           offset 0) m
-      left join senders sender on sender.key = m.agent_id
-),
-turns as (
-    select s.session_id,
-           s.sent_at,
-           s.inbound,
-           s.agent_id,
-           s.opening,
-           count(*) filter (where not s.inbound) over (
-               partition by s.session_id
-               order by s.sent_at, s.id
-               rows between unbounded preceding and 1 preceding) as answers_before
-      from spoken s
-     where s.inbound
-        or s.by_hand
-),
-waits as (
-    select min(t.sent_at) filter (where t.inbound) as since,
-           min(t.sent_at) filter (where not t.inbound) as until,
-           (array_agg(t.agent_id) filter (where not t.inbound))[1] as agent_id,
-           bool_or(t.opening) as from_opening
-      from turns t
-     group by t.session_id, t.answers_before
-),
-timed as materialized (
+-- Of the seconds in order, those are returned that a figure can need: around the median as far as its intervals reach
+-- at any level that is asked for (three times the square root of n is six standard deviations of the rank), and around
+-- the ninth decile. middle_at is the first one's place in the order, from 1. One range of fact_waits_since_idx.
+with timed as (
     select w.agent_id,
-           w.until is null as unanswered,
+           w.until <= $3::timestamptz as is_answered,
            w.from_opening,
            case
-               when cardinality($5::int[]) = 0 then extract(epoch from w.until - w.since)::double precision
-               else mcp.open_seconds(w.since, w.until, $4::text, $5, $6::int[])
-           end as seconds
-      from waits w
-     where w.since >= $1
-       and w.since < $2
+               when cardinality($5::int[]) = 0 then w.microseconds
+               else round(mcp.open_seconds(w.since, w.until, $4::text, $5, $6::int[]) * 1000000)::bigint
+           end as microseconds
+      from mcp.waits_between($1::timestamptz, $2::timestamptz) w
+     where w.since <= $3
+),
+collected as (
+    select t.agent_id,
+           count(*) filter (where t.is_answered is not true) as unanswered,
+           array_agg(t.microseconds) filter (where t.is_answered) as waits,
+           array_agg(t.microseconds) filter (where t.is_answered and t.from_opening) as first_waits
+      from timed t
+     group by t.agent_id
+),
+-- Whole numbers, because PostgreSQL sorts them in half the time.
+sorted as (
+    select c.agent_id,
+           c.unanswered,
+           coalesce(cardinality(c.waits), 0) as n,
+           (select array_agg(w order by w) from unnest(c.waits) w) as waits,
+           coalesce(cardinality(c.first_waits), 0) as first_n,
+           (select array_agg(w order by w) from unnest(c.first_waits) w) as first_waits
+      from collected c
+    offset 0
 )
-select t.agent_id,
-       count(*) filter (where t.unanswered) as unanswered,
-       array_agg(t.seconds order by t.seconds) filter (where not t.unanswered) as seconds,
-       array_agg(t.seconds order by t.seconds) filter (where not t.unanswered and t.from_opening) as first_seconds
-  from timed t
- group by t.agent_id
- order by t.agent_id nulls last
+select s.agent_id,
+       s.unanswered,
+       s.n,
+       place.middle_at,
+       array(select w / 1e6::double precision
+               from unnest(s.waits[place.middle_at:s.n + 1 - place.middle_at]) w) as middle,
+       place.upper_at,
+       array(select w / 1e6::double precision
+               from unnest(s.waits[place.upper_at:place.upper_at + 3]) w) as upper,
+       s.first_n,
+       place.first_middle_at,
+       array(select w / 1e6::double precision
+               from unnest(s.first_waits[place.first_middle_at:s.first_n + 1 - place.first_middle_at]) w) as first_middle
+  from sorted s
+ cross join lateral (
+       select greatest(1, (s.n + 1) / 2 - ceil(3 * sqrt(s.n))::int) as middle_at,
+              greatest(1, floor(0.9 * (s.n - 1))::int) as upper_at,
+              greatest(1, (s.first_n + 1) / 2) as first_middle_at) place
+ order by s.agent_id nulls last

@@ -7,6 +7,7 @@ import re
 import pytest
 
 import handlers
+import rpc_server.backends
 import rpc_server.calls
 from rpc_server.contract.query import SQL_FOLDER, Query
 from tests.conftest import Crm
@@ -23,7 +24,7 @@ def used_queries() -> dict[str, Query]:
     """Return every query that a module of handlers holds, by name."""
     modules = [
         importlib.import_module(found.name)
-        for package in (handlers, rpc_server.calls)
+        for package in (handlers, rpc_server.backends, rpc_server.calls)
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     ]
     return {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Query)}

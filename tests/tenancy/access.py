@@ -8,8 +8,8 @@ import asyncpg
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-# Flags only: nothing of any row is in it.
-WITHOUT_ROWS = frozenset({"sources"})
+# Flags and sums only: nothing of any row is in them.
+WITHOUT_ROWS = frozenset({"lead_slots", "sources"})
 
 
 @asynccontextmanager

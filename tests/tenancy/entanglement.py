@@ -30,7 +30,19 @@ async def lure(connection: Connection, mine: Marked, theirs: Marked, now: dateti
     field |= {"field_key": "lead_qualified", "field_type": "text", "field_value": '"true"', "updated_at": now}
     await copy(connection, {"public.contact_custom_fields": [field]})
     joined = {"id": EXILE.id("joined"), "session_id": mine.id("session", 1), "agent_id": EXILE.id("agent")}
-    await copy(connection, {**company(EXILE), "public.agent_sessions": [{**joined, "joined_at": now}]})
+    belongs = {"project_id": EXILE.id("project"), "tenant_id": EXILE.tenant}
+    exile = {"id": EXILE.id("contact"), **belongs, "name": f"Exile {EXILE.mark}"}
+    talk = {"id": mine.id("session", 200), "contact_id": exile["id"], "tenant_id": mine.tenant}
+    talk |= {"started_at": now, "last_activity_at": now, "agent_ids": json.dumps([str(mine.id("agent", 0))])}
+    await copy(
+        connection,
+        {
+            **company(EXILE),
+            "public.contacts": [exile],
+            "public.sessions": [talk],
+            "public.agent_sessions": [{**joined, "joined_at": now}],
+        },
+    )
 
 
 async def entangle(connection: Connection, mine: Marked, theirs: Marked, now: datetime) -> None:
@@ -50,7 +62,9 @@ async def entangle(connection: Connection, mine: Marked, theirs: Marked, now: da
             "public.messages": [
                 # Under the name of one of mine who took no part.
                 {"id": theirs.id("answer", 100), **of_contact, **session, **message}
-                | {"timestamp": at, "from_me": True, "agent_id": mine.id("agent", 3)}
+                | {"timestamp": at, "from_me": True, "agent_id": mine.id("agent", 3)},
+                {"id": theirs.id("question", 100), **of_contact, **session, **message}
+                | {"timestamp": at, "from_me": False, "agent_id": None},
             ],
             "public.session_ratings": [
                 {"id": theirs.id("rating", 100), **of_contact, **session, "rating": 1, "rated_at": at}

@@ -11,7 +11,10 @@ from tests.database import Cluster, template_of
 from tests.tenancy.access import Connection
 from tests.tenancy.conftest import A
 
+# What our own tables have beside the rows of the CRM, and an adopted database has not.
+FACT_VIEWS = ("journeys", "lead_slots", "leads", "live_journeys", "live_waits", "waits")
 READ = (
+    *FACT_VIEWS,
     *("agents", "assignments", "audit_log", "contacts", "decisions", "messages", "pipelines", "qualifications"),
     *("ratings", "session_agents", "sessions", "settings", "sources", "stage_history", "stages", "timeline"),
 )
@@ -29,10 +32,31 @@ WRITTEN = {
 }
 # Whose a row is, and which: "insert … on conflict do update" would take over what it names. Defaults set these.
 NEVER_SET = {"tenant_id", "id", "event_id", "number", "previous_hash", "hash"}
-FUNCTIONS = ("folded", "open_seconds", "stage_key", "uuid_or_null")
-DEFINERS = {"mcp_store.chain_audit_entry"}
+# For the views' owner only: what facts are made with.
+OF_NOBODY = {"live_keys", "live_leads"}
+FACT_FUNCTIONS = ("marked_contacts", "marked_journeys", "marked_lead_slots", "marked_leads", "marked_waits")
+FUNCTIONS = (
+    *("folded", "journeys_between", "leads_between", "open_seconds", "stage_key", "uuid_or_null", "waits_between"),
+    *FACT_FUNCTIONS,
+)
+RUN_BY_THE_WRITER = ("refresh_facts",)
+FACT_DEFINERS = {
+    "mcp.refresh_facts",
+    *(f"mcp.{name}" for name in FACT_FUNCTIONS),
+    *("mcp_store.mark_agent", "mcp_store.mark_changed_contact", "mcp_store.mark_contacts"),
+    *("mcp_store.mark_contacts_themselves", "mcp_store.mark_everybody", "mcp_store.mark_joined_sessions"),
+    *("mcp_store.mark_moved_contact", "mcp_store.mark_moved_joining", "mcp_store.mark_moved_message"),
+    *("mcp_store.mark_moved_pipeline", "mcp_store.mark_sessions", "mcp_store.mark_stage", "mcp_store.mark_tenant"),
+    "mcp_store.wait_for_joinings",
+}
+DEFINERS = {"mcp_store.chain_audit_entry", *FACT_DEFINERS}
+FACTS = {
+    *("mcp_store.fact_journeys", "mcp_store.fact_keys", "mcp_store.fact_lead_slots", "mcp_store.fact_leads"),
+    *("mcp_store.fact_marks", "mcp_store.fact_waits"),
+}
 OF_THE_OWNER = {
     "SELECT": {
+        *FACTS,
         *("mcp_store.message_scores", "mcp_store.model_usage"),
         *("mcp_store.assignments", "mcp_store.audit_log", "mcp_store.idempotency_keys", "mcp_store.qualifications"),
         *("mcp_store.tenant_settings", "public.agent_sessions", "public.agents", "public.contact_custom_fields"),
@@ -41,6 +65,7 @@ OF_THE_OWNER = {
         "public.sessions",
     },
     "INSERT": {
+        *FACTS,
         *("mcp_store.message_scores", "mcp_store.model_usage"),
         *("mcp_store.assignments", "mcp_store.audit_log", "mcp_store.idempotency_keys", "mcp_store.qualifications"),
         *("public.agent_sessions", "public.contact_custom_fields", "public.contact_events"),
@@ -51,7 +76,7 @@ OF_THE_OWNER = {
         *("mcp_store.assignments", "mcp_store.idempotency_keys", "mcp_store.qualifications", "public.agent_sessions"),
         *("public.contact_custom_fields", "public.contact_pipeline_statuses", "public.contacts", "public.sessions"),
     },
-    "DELETE": {"mcp_store.idempotency_keys", "mcp_store.message_scores"},
+    "DELETE": {"mcp_store.idempotency_keys", "mcp_store.message_scores", *FACTS},
 }
 ROLES = ("mcp_owner", "mcp_reader", "mcp_writer")
 
@@ -156,7 +181,10 @@ async def test_the_roles_may_run_known_functions_and_everybody_none(owner: Conne
         holders,
     )
 
-    assert {(role, f"mcp.{name}") for role in ("mcp_reader", "mcp_writer") for name in FUNCTIONS} == reached
+    assert reached == {
+        *((role, f"mcp.{name}") for role in ("mcp_reader", "mcp_writer") for name in FUNCTIONS),
+        *(("mcp_writer", f"mcp.{name}") for name in RUN_BY_THE_WRITER),
+    }
 
 
 async def test_no_function_slips_under_a_barrier_and_known_ones_borrow_rights(owner: Connection) -> None:
@@ -290,7 +318,7 @@ async def test_every_view_is_a_barrier_that_names_the_tenant(owner: Connection) 
         list(WRITTEN["INSERT"] | WRITTEN["UPDATE"]),
     )
 
-    assert {row["relname"] for row in rows} == {*READ, *READ_BY_THE_WRITER}
+    assert {row["relname"] for row in rows} == {*READ, *READ_BY_THE_WRITER, *OF_NOBODY}
     for row in rows:
         assert (row["relkind"], row["owner"]) == (b"v", "mcp_owner"), row["relname"]
         assert row["barrier"] and row["predicate"] and not row["invoker"] and not row["rewritten"], row["relname"]

@@ -274,7 +274,8 @@ async def test_no_error_tells_of_a_foreign_row(both: Crm, login: Connection, pla
             except asyncpg.DivisionByZeroError:
                 works.add(view)
 
-    assert set(await views(both.owner)) - works == WITHOUT_ROWS
+    there = set(await views(both.owner))
+    assert there - works == WITHOUT_ROWS & there
 
 
 async def test_no_error_of_an_update_tells_of_a_foreign_row(both: Crm, login: Connection, view: str) -> None:

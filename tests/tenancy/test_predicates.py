@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from tests.conftest import Crm
+from tests.database import settle
 from tests.tenancy.access import WITHOUT_ROWS, Connection, acting, columns, views
 from tests.tenancy.conftest import A, B
 from tests.tenancy.entanglement import entangle, lure
@@ -62,9 +63,12 @@ async def test_a_view_without_one_of_its_conditions_leaks(crm: Crm) -> None:
     names = await views(owner)
     await fill(owner, A, crm.now)
     await lure(owner, A, B, crm.now)
+    # Else there would be no facts of either.
+    await settle(owner)
     alone = {view: await seen(owner, view) for view in names}
     await fill(owner, B, crm.now)
     await entangle(owner, A, B, crm.now)
+    await settle(owner)
 
     empty = [view for view in names if not alone[view]]
     leaky = [view for view in names if await leaks(owner, view, alone[view])]
@@ -83,6 +87,7 @@ async def test_a_view_without_one_of_its_conditions_leaks(crm: Crm) -> None:
 async def test_a_view_that_is_no_barrier_shows_foreign_rows_to_a_clever_function(both: Crm) -> None:
     """The function costs next to nothing, so that the planner would rather call it before it compares tenants."""
     owner = both.owner
+    await settle(owner)
     await owner.execute(
         f"""
         create function public.is_mine(value text) returns boolean language plpgsql immutable cost 0.0000001 as $$
