@@ -70,8 +70,9 @@ def progress_bar() -> Progress:
 async def load(connection: "asyncpg.Connection[asyncpg.Record]", plan: DemoPlan, advance: Callable[[int], None]) -> int:
     """Load *plan* in one transaction, make its facts, and return the number of rows; the tenant must be new."""
     rows = await load_rows(connection, plan, advance)
+    # Fresh statistics: facts and the first answers should have good plans too.
+    await connection.execute("analyze")
     await make_facts(connection)
-    # Fresh statistics: the first answers should have good plans too.
     await connection.execute("analyze")
     return rows
 
