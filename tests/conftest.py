@@ -1,6 +1,7 @@
 """Fixtures: a cluster for the whole run, and for each test a database, a CRM to call, a server to talk to."""
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -179,3 +180,17 @@ async def start_server(crm: Crm) -> AsyncIterator[StartServer]:
 async def server(start_server: StartServer) -> Server:
     """A server with the usual settings."""
     return await start_server()
+
+
+@pytest.fixture
+def garbage() -> Iterator[list[Any]]:
+    """All that only the garbage collector finds, while nothing is collected."""
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        yield gc.garbage
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()

@@ -4,8 +4,8 @@ import asyncio
 from types import TracebackType
 
 # A timer that is so late shows that nobody has looked at the answers meanwhile; but not for ever.
-_BUSY_SECONDS = 0.02
-_MOST_TIMES = 8
+BUSY_SECONDS = 0.02
+MOST_TIMES = 8
 
 
 class Patience:
@@ -38,7 +38,7 @@ class Patience:
     def _judge(self, due: float) -> None:
         now = asyncio.get_running_loop().time()
         self._times += 1
-        if now - due > _BUSY_SECONDS and self._times < _MOST_TIMES:
+        if now - due > BUSY_SECONDS and self._times < MOST_TIMES:
             self._wait()
         else:
             self._limit.reschedule(now)

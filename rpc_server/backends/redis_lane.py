@@ -14,12 +14,10 @@ from typing import Any, TypeAlias
 import hiredis
 from redis.asyncio import ConnectionPool
 
+from rpc_server.backends.patience import BUSY_SECONDS, MOST_TIMES
+
 # A command's name and its arguments.
 Command: TypeAlias = tuple[str | bytes | int | float, ...]
-
-# A timer that is so late shows that nobody has looked at the answers meanwhile; but not for ever.
-_BUSY_SECONDS = 0.02
-_MOST_TIMES = 8
 
 
 _packed: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment] # whose stub takes one word
@@ -123,7 +121,7 @@ class Lane(asyncio.Protocol):
         if left > 0:
             self._times = 0
             self._look_after(left)
-        elif now - when > _BUSY_SECONDS and self._times < _MOST_TIMES:
+        elif now - when > BUSY_SECONDS and self._times < MOST_TIMES:
             self._times += 1
             self._look_after(self._timeout)
         else:

@@ -70,9 +70,8 @@ def progress_bar() -> Progress:
 async def load(connection: "asyncpg.Connection[asyncpg.Record]", plan: DemoPlan, advance: Callable[[int], None]) -> int:
     """Load *plan* in one transaction, make its facts, and return the number of rows; the tenant must be new."""
     rows = await load_rows(connection, plan, advance)
-    # Fresh statistics: facts and the first answers should have good plans too.
-    await connection.execute("analyze")
     await make_facts(connection)
+    # Fresh statistics: the first answers should have good plans too.
     await connection.execute("analyze")
     return rows
 
@@ -81,6 +80,8 @@ async def make_facts(
     connection: "asyncpg.Connection[asyncpg.Record]", advance: Callable[[int], None] = lambda done: None
 ) -> None:
     """Make the facts of all that is marked, or leave it to a server that is at it already."""
+    # Without statistics of what was just loaded, this takes longer than anybody waits.
+    await connection.execute("analyze")
     taken = 1
     while taken:
         async with connection.transaction():

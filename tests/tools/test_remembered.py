@@ -2,7 +2,6 @@
 
 import gc
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,20 +49,6 @@ async def test_what_one_tenant_has_set_counts_for_nobody_else(crm: Crm) -> None:
         "America/Sao_Paulo",
         "Asia/Tokyo",
     ]
-
-
-@pytest.fixture
-def garbage() -> Iterator[list[Any]]:
-    """All that only the garbage collector finds, while nothing is collected."""
-    gc.collect()
-    gc.disable()
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    try:
-        yield gc.garbage
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
 
 
 async def test_a_call_leaves_nothing_to_the_garbage_collector(crm: Crm, garbage: list[Any]) -> None:

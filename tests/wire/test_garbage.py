@@ -1,7 +1,6 @@
 """A request frees by itself all that it held: what the garbage collector has to find costs every request time."""
 
 import gc
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,20 +13,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 OURS = "no garbage "
-
-
-@pytest.fixture
-def garbage() -> Iterator[list[Any]]:
-    """All that only the garbage collector finds, while nothing is collected."""
-    gc.collect()
-    gc.disable()
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    try:
-        yield gc.garbage
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
 
 
 @pytest.mark.parametrize("version", EVERY)
