@@ -13,6 +13,7 @@ from typing import Any, NoReturn, Self
 import asyncpg
 import structlog
 
+from rpc_server.backends.postgres_ahead import BEGIN_READING, opening
 from rpc_server.backends.postgres_connection import SESSION_WIDE, UNREACHABLE, Connection
 from rpc_server.backends.postgres_pool import PostgresPool, unavailable
 from rpc_server.backends.statements import Told, told_to
@@ -59,7 +60,7 @@ class Postgres(PostgresPool):
 class Snapshot:
     """One read-only transaction of one tenant: all its statements see the same moment."""
 
-    opening = "begin isolation level repeatable read read only; set local role mcp_reader"
+    opening = f"{BEGIN_READING}; set local role mcp_reader"
     too_slow = "Ask for a shorter period or fewer agents."
 
     def __init__(self, postgres: Postgres, tenant_id: str, deadline: Callable[[], float | None]) -> None:
@@ -82,11 +83,13 @@ class Snapshot:
         values = query.bind(parameters)
         async with self._turn:
             try:
-                connection = self._connection or await self._begin()
+                connection, ahead = (self._connection, b"") if self._connection else await self._begin(query)
                 if query.planned_anew:
                     await connection.execute("set local plan_cache_mode = auto", timeout=self._late())
                 with self._postgres.told(query.name), self._postgres.awaited():
-                    rows: Sequence[Any] = await connection.fetch(query.text, *values, timeout=self._patience())
+                    rows: Sequence[Any] = await connection.ask(
+                        query.text, values, patience=self._patience(), ahead=ahead
+                    )
             except _FAILURES as error:
                 self._fail(query.name, error)
             return rows
@@ -107,22 +110,34 @@ class Snapshot:
         if connection is not None and (is_urgent or not self._postgres.leave(connection)):
             await self._postgres.give_back(connection, statement)
 
-    async def _begin(self) -> Connection:
-        seconds = self._seconds_left()
-        self._connection = connection = await self._postgres.acquire(seconds)
+    async def _begin(self, query: Query | None = None) -> tuple[Connection, bytes]:
+        """Take a connection and open the transaction; or return what does so, to be sent ahead of *query*."""
+        self._connection = connection = await self._postgres.acquire(self._seconds_left())
+        ahead = self._ahead(connection, query) if query else b""
+        if not ahead:
+            await self._open(connection)
+        return connection, ahead
+
+    def _ahead(self, connection: Connection, query: Query) -> bytes:
+        """Return what opens the transaction ahead of *query*; nothing where that takes a round trip of its own."""
+        if query.planned_anew or not connection.has_kept(query.text):
+            return b""
+        is_left, connection.is_left = connection.is_left, False
+        return opening(self._tenant_id, self._milliseconds_left(), is_left=is_left)
+
+    async def _open(self, connection: Connection) -> None:
         settings = [
             f"mcp.tenant_id = {quoted(self._tenant_id)}",
-            f"statement_timeout = {max(1, int(seconds * 1000))}",
+            f"statement_timeout = {self._milliseconds_left()}",
             *(() if connection.is_direct else SESSION_WIDE),
         ]
-        opening = f"{self.opening}; set local {'; set local '.join(settings)}"
+        statements = f"{self.opening}; set local {'; set local '.join(settings)}"
         try:
             with self._postgres.told("begin"):
-                await self._postgres.open(connection, opening)
+                await self._postgres.open(connection, statements)
         except asyncpg.FeatureNotSupportedError as error:  # a transaction that writes, on a standby
             self._postgres.drop(connection)  # another may lead to who writes by now
             raise unavailable("takes no changes at the moment") from error
-        return connection
 
     def _fail(self, name: str, error: Exception) -> NoReturn:
         """Raise as an error of ours what PostgreSQL or the driver says of the statement *name*."""
@@ -151,6 +166,9 @@ class Snapshot:
             return _STATEMENT_SECONDS
         return max(0.001, deadline - asyncio.get_running_loop().time())
 
+    def _milliseconds_left(self) -> int:
+        return max(1, int(self._seconds_left() * 1000))
+
     def _patience(self) -> float | None:
         """Return the seconds after which an answer is not waited for any more; None: whoever asks sees to that."""
         return self._late() if self._deadline() is None else None
@@ -169,6 +187,10 @@ class Transaction(Snapshot):
     )
     too_slow = "Nothing was changed. Call again in a moment."
     _committed = False
+
+    def _ahead(self, connection: Connection, query: Query) -> bytes:
+        """Return nothing: what a writer needs is said by itself, and a standby that refuses it is told from it."""
+        return b""
 
     def _patience(self) -> float | None:
         """Return the seconds after which an answer is not waited for any more: a change outlives its caller."""
@@ -210,7 +232,7 @@ class Transaction(Snapshot):
 
     async def _control(self, statement: str) -> None:
         try:
-            connection = self._connection or await self._begin()
+            connection = self._connection or (await self._begin())[0]
             with self._postgres.awaited():
                 await connection.execute(statement, timeout=self._late())
         except _FAILURES as error:

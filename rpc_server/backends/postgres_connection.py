@@ -2,12 +2,16 @@
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import orjson
 import structlog
+from asyncpg.prepared_stmt import PreparedStatement
+
+from rpc_server.backends.postgres_ahead import PREPARE_ENTER
 
 logger = structlog.get_logger("postgres")
 
@@ -54,7 +58,39 @@ class Connection(_DriverConnection):
         self.is_direct = False
         # Free for others, although the transaction in which somebody has read is still open.
         self.is_left = False
+        # By their text. The driver forgets its own after five minutes, and asks nobody.
+        self._kept: dict[str, PreparedStatement[asyncpg.Record]] = {}
+        self._wire = transport
         _keep_alive(transport)
+
+    def has_kept(self, text: str) -> bool:
+        """Tell whether *text* is prepared, so that something may be sent ahead of it."""
+        return text in self._kept
+
+    async def ask(
+        self, text: str, values: Sequence[Any], *, patience: float | None, ahead: bytes = b""
+    ) -> "list[asyncpg.Record]":
+        """Return the rows of a statement within *patience* seconds; it stays prepared where the backend is ours alone.
+
+        What is to be sent *ahead* of it (see postgres_ahead) needs one that is prepared already.
+        """
+        if not self.is_direct:
+            return await self.fetch(text, *values, timeout=patience)
+        statement = self._kept.get(text)
+        if statement is None:
+            statement = self._kept[text] = await self.prepare(text, timeout=patience)
+        if ahead:
+            self._wire.write(ahead)  # type: ignore[attr-defined] # a transport that reads and writes
+        try:
+            return await statement.fetch(*values, timeout=patience)
+        except asyncpg.InvalidCachedStatementError:
+            del self._kept[text]
+            raise
+        except Exception:
+            if ahead and not self.is_closed() and not self.is_in_transaction():
+                # Nothing was answered: PostgreSQL may be in a transaction that the driver knows nothing of.
+                self.terminate()
+            raise
 
 
 class Connector:
@@ -118,9 +154,9 @@ class Connector:
 
 
 async def _have_to_itself(connection: Connection) -> None:
-    """Set once what would else be set in each transaction."""
+    """Set and prepare once what would else be said in each transaction."""
     try:
-        await connection.execute(f"set {'; set '.join(SESSION_WIDE)}")
+        await connection.execute(f"set {'; set '.join(SESSION_WIDE)}; {PREPARE_ENTER}")
     except BaseException:
         connection.terminate()
         raise
