@@ -18,6 +18,7 @@ _END_OF_HEAD = b"\r\n\r\n"
 # Answers that a cache may make anew in one run.
 _FEW = 3
 _STUCK_SECONDS = 60.0
+_SETTLING_SECONDS = 0.1
 
 
 class Order(BaseModel):
@@ -53,7 +54,7 @@ class Load:
         self.marks = [mark.encode() for mark in order.marks]
         self.kept = [mark.encode() for mark in order.kept]
         self.made_anew = 0
-        self.until = perf_counter() + order.seconds
+        self.until = 0.0
         self.took = array("d")
         self.wrong = 0
         self.first_wrong: str | None = None
@@ -71,6 +72,10 @@ class Load:
         self.wrong += 1
         self.first_wrong = self.first_wrong or answer[:2000].decode(errors="replace")
 
+    def begin(self, seconds: float) -> None:
+        """Go on for so long from now."""
+        self.until = perf_counter() + seconds
+
     def leave(self) -> None:
         """Note that a connection has ended; the load ends with the last one."""
         self.open -= 1
@@ -87,9 +92,8 @@ class Connection(asyncio.Protocol):
         self._is_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the first request."""
+        """Take what is to be written to."""
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is none by its class
-        self._send()
 
     def data_received(self, data: bytes) -> None:
         """Go on once the answer is whole."""
@@ -100,7 +104,7 @@ class Connection(asyncio.Protocol):
         self._load.took.append(now - self._sent)
         self._load.judge(self._received)
         if now < self._load.until:
-            self._send()
+            self.send()
         else:
             self._is_over = True
             self._transport.close()
@@ -111,7 +115,8 @@ class Connection(asyncio.Protocol):
             self._load.judge(b"the connection was lost: " + self._received)
         self._load.leave()
 
-    def _send(self) -> None:
+    def send(self) -> None:
+        """Send a request."""
         self._received = b""
         self._sent = perf_counter()
         self._transport.write(next(self._load.requests))
@@ -132,9 +137,17 @@ def is_whole(answer: bytes) -> bool:
 async def run(order: Order) -> Outcome:
     """Send requests for as long as is ordered."""
     loop = asyncio.get_running_loop()
-    load, began = Load(order), perf_counter()
-    for _ in range(order.connections):
-        await loop.create_connection(lambda: Connection(load), "127.0.0.1", order.port)
+    load = Load(order)
+    connections = [
+        (await loop.create_connection(lambda: Connection(load), "127.0.0.1", order.port))[1]
+        for _ in range(order.connections)
+    ]
+    # Whoever is busy takes up connections slowly: they are all there before the first request.
+    await asyncio.sleep(_SETTLING_SECONDS)
+    began = perf_counter()
+    load.begin(order.seconds)
+    for connection in connections:
+        connection.send()
     async with asyncio.timeout(order.seconds + _STUCK_SECONDS):
         await load.ended
     took = sorted(load.took)
