@@ -14,7 +14,7 @@ from rpc_server.calls.layers import Layer, compose
 from rpc_server.calls.layers.log import log
 from rpc_server.calls.measures import BUDGET_REFUSALS, PROGRESS_DROPPED
 from rpc_server.calls.outcome import Outcome
-from rpc_server.calls.recall import Recall, SharedRecall
+from rpc_server.calls.recall import NOT_KEPT, Looked, Recall, SharedRecall
 from rpc_server.calls.relay import MemoryRelay
 from rpc_server.calls.streams import CallStream, Event, Gauge, Owner, Relay
 from rpc_server.calls.telemetry import NO_METRICS, Metrics
@@ -111,28 +111,32 @@ class Calls:
         """Return the tools that *caller* may call, in the catalogue's order."""
         return [tool for tool in self.tools.values() if not caller.lacks(tool.permissions)]
 
-    def at_once(self, name: str, arguments: Any, caller: Caller, request_id: str) -> Outcome | None:
-        """Return what comes of a call that need not be waited for; None: nothing was done, `run` it."""
+    async def look(self, name: str, arguments: Any, caller: Caller, request_id: str) -> Looked:
+        """Look for a kept answer, which is given past the layers; what else it brought, `run` wants to know."""
         tool = self.tools.get(name)
-        if tool is None or not isinstance(self._recall, Recall) or self._shutting_down:
-            return None
-        return self._recall(tool, arguments, caller, request_id)
+        if tool is None or self._recall is None or self._shutting_down:
+            return NOT_KEPT
+        return await self._recall(tool, arguments, caller, request_id)
 
     async def run(
-        self, name: str, arguments: Any, caller: Caller, request_id: str, aliases: Sequence[str] = ()
+        self,
+        name: str,
+        arguments: Any,
+        caller: Caller,
+        request_id: str,
+        aliases: Sequence[str] = (),
+        looked: Looked | None = None,
     ) -> Outcome:
         """Call the tool *name*; raises UnknownTool where there is none, and nothing else.
 
-        A tool that streams can be watched meanwhile by its request id, or by one of its *aliases*.
+        A tool that streams can be watched meanwhile by its request id, or by one of its *aliases*. *looked* is
+        for whoever has looked for a kept answer before.
         """
-        recalled = self.at_once(name, arguments, caller, request_id)
-        if recalled is not None:
-            return recalled
+        looked = looked or await self.look(name, arguments, caller, request_id)
+        if looked.outcome is not None:
+            return looked.outcome
         call = self._call(name, arguments, caller, request_id)
-        if isinstance(self._recall, SharedRecall) and not self._shutting_down:
-            recalled, call.limit = await self._recall(call.tool, arguments, caller, request_id)
-            if recalled is not None:
-                return recalled
+        call.limit = looked.limit
         if not call.tool.streams:
             return await self._until_stopped(call)
         async with self._running(call, aliases) as running:

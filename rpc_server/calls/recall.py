@@ -1,8 +1,8 @@
 """Answers that are in the cache, given past the layers.
 
 A call goes through nine layers, each a coroutine, and most of them have nothing to do for an answer from the cache.
-Here stands what is left of them for it, made of the layers' own parts: in one plain function where the cache and the
-limits are this process's own, in one round trip where they are shared. Whatever is not exactly that (no answer kept, a
+Here stands what is left of them for it, made of the layers' own parts: without waiting where the cache and the limits
+are this process's own, in one round trip where they are shared. Whatever is not exactly that (no answer kept, a
 permission missing, a limit reached, arguments that do not fit) goes through the layers, which know what to say.
 """
 
@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
@@ -52,6 +52,16 @@ class Glance(Protocol):
     ) -> tuple[Decision | None, Entry | None]:
         """Return what the limit says, None where nothing was counted, and the entry if there is one."""
         ...
+
+
+class Looked(NamedTuple):
+    """What a look for a kept answer brought: *outcome*, or what the *limit* said of the call, if it was asked."""
+
+    outcome: Outcome | None = None
+    limit: Decision | None = None
+
+
+NOT_KEPT: Final = Looked()
 
 
 class _Recall:
@@ -111,19 +121,19 @@ class Recall(_Recall):
         self._memory = memory
         self._counter = counter
 
-    def __call__(self, tool: Tool, raw: Any, caller: Caller, request_id: str) -> Outcome | None:
-        """Return what comes of a call where that is known, having counted, limited and logged it; else None."""
+    async def __call__(self, tool: Tool, raw: Any, caller: Caller, request_id: str) -> Looked:
+        """Return what comes of a call where that is known, having counted, limited and logged it."""
         began = perf_counter()
         key = self._key(tool, raw, caller)
         entry = None if key is None else self._memory.find(caller.tenant_id, key)
         if entry is None or not holds(entry, self._now()):
-            return None
+            return NOT_KEPT
         limit = None
         if self._most:
             limit = self._counter.count(caller.tenant_id, caller.user_id, class_of(tool), self._most)
             if not limit.passes:
-                return None
-        return self._given(tool, entry, limit, caller, request_id, perf_counter() - began)
+                return NOT_KEPT
+        return Looked(self._given(tool, entry, limit, caller, request_id, perf_counter() - began))
 
 
 class SharedRecall(_Recall):
@@ -135,14 +145,12 @@ class SharedRecall(_Recall):
         super().__init__(clock, metrics, version=version, most=most)
         self._glance = glance
 
-    async def __call__(
-        self, tool: Tool, raw: Any, caller: Caller, request_id: str
-    ) -> tuple[Outcome | None, Decision | None]:
+    async def __call__(self, tool: Tool, raw: Any, caller: Caller, request_id: str) -> Looked:
         """Return what comes of a call where that is known, and else what the limit has said of it, if it was asked."""
         began = perf_counter()
         key = self._key(tool, raw, caller)
         if key is None:
-            return None, None
+            return NOT_KEPT
         try:
             limit, entry = await self._glance.look(caller.tenant_id, caller.user_id, class_of(tool), self._most, key)
         except asyncio.CancelledError:
@@ -152,5 +160,5 @@ class SharedRecall(_Recall):
             raise
         passes = limit is None or limit.passes
         if entry is None or not passes or not holds(entry, self._now()):
-            return None, limit
-        return self._given(tool, entry, limit, caller, request_id, perf_counter() - began), limit
+            return Looked(limit=limit)
+        return Looked(self._given(tool, entry, limit, caller, request_id, perf_counter() - began))

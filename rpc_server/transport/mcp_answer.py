@@ -10,6 +10,7 @@ import orjson
 from rpc_server.backends.session_memory import Log
 from rpc_server.calls.call import Calls, Running
 from rpc_server.calls.outcome import Outcome
+from rpc_server.calls.recall import NOT_KEPT, Looked
 from rpc_server.calls.streams import Event
 from rpc_server.calls.tracing import WIRE, Remote, Wire
 from rpc_server.contract.caller import Caller
@@ -26,9 +27,12 @@ from rpc_server.protocol.sieve import call_failure, call_result, listed_tool
 from rpc_server.protocol.versions import VERSIONS, Version
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
-    """A request that was found well-formed, who sent it, and where to write what is said before the answer."""
+    """A request that was found well-formed, who sent it, and where to write what is said before the answer.
+
+    *looked* is what came of the look for a kept answer, where there has been one.
+    """
 
     method: str
     id: Id
@@ -41,6 +45,7 @@ class Asked:
     log_level: str | None = None
     is_in_batch: bool = False
     log: Log = field(default_factory=Log)
+    looked: Looked | None = None
 
     def say(self, method: str, params: dict[str, Any]) -> None:
         """Tell the client something before the answer."""
@@ -144,16 +149,17 @@ class Answering:
         only_page(asked.params)
         return listing(self._info, content) if asked.version.is_stateless else content
 
-    def at_once(
+    async def look(
         self, id: Id, params: dict[str, Any], version: Version, caller: Caller, request_id: str
-    ) -> Answer | None:
-        """Return the answer to a `tools/call` that need not be waited for; None: nothing was done."""
+    ) -> Answer | Looked:
+        """Return the answer to a `tools/call` where it is kept, before anything is made ready to wait for it."""
         name, arguments = params.get("name"), params.get("arguments")
         if not isinstance(name, str) or not isinstance(arguments, dict | NoneType):
-            return None
-        outcome = self._calls.at_once(name, arguments, caller, request_id)
+            return NOT_KEPT
+        looked = await self._calls.look(name, arguments, caller, request_id)
+        outcome = looked.outcome
         if outcome is None or outcome.result is None:
-            return None
+            return looked
         result = call_result(outcome.result, version, outcome.cache)
         return Answer(self._encoded(id, version, result), limit=outcome.limit)
 
@@ -176,7 +182,7 @@ class Answering:
         aliases = [str(name) for name in (asked.progress_token, asked.id) if name is not None]
         tool = self._calls.tools.get(name)
         if asked.progress_token is None or tool is None or not tool.streams:
-            return await self._calls.run(name, arguments, asked.caller, asked.request_id, aliases)
+            return await self._calls.run(name, arguments, asked.caller, asked.request_id, aliases, asked.looked)
         async with self._calls.running(name, arguments, asked.caller, asked.request_id, aliases) as running:
             return await _followed(running, asked) if isinstance(running, Running) else running
 

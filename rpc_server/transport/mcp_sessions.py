@@ -59,9 +59,10 @@ class Sessions:
         if isinstance(asked, Answer):
             return json_answer(asked)
         if asked.method == "tools/call":
-            answer = self._answering.at_once(asked.id, asked.params, asked.version, asked.caller, asked.request_id)
-            if answer is not None:
-                return json_answer(answer)
+            looked = await self._answering.look(asked.id, asked.params, asked.version, asked.caller, asked.request_id)
+            if isinstance(looked, Answer):
+                return json_answer(looked)
+            asked.looked = looked
         return await self._answer(request, session, asked)
 
     async def resume(self, request: web.Request, last_seen: str) -> web.StreamResponse:

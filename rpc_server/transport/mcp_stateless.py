@@ -32,10 +32,12 @@ class Stateless:
         except Refusal as refusal:
             return json_answer(Answer.refused(message.id, refusal, status=refusal.status))
         caller, request_id = request[CALLER], request[REQUEST_ID]
+        looked = None
         if message.method == "tools/call":
-            answer = self._answering.at_once(message.id, envelope.params, V2026_07_28, caller, request_id)
-            if answer is not None:
-                return json_answer(answer)
+            found = await self._answering.look(message.id, envelope.params, V2026_07_28, caller, request_id)
+            if isinstance(found, Answer):
+                return json_answer(found)
+            looked = found
         asked = Asked(
             method=message.method,
             id=message.id,
@@ -46,6 +48,7 @@ class Stateless:
             progress_token=envelope.progress_token,
             capabilities=envelope.capabilities,
             log_level=envelope.log_level,
+            looked=looked,
         )
         with stopped_when_gone(request):
             return await delivered(request, asked, self._answering)
