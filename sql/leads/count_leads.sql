@@ -7,8 +7,7 @@
 -- $4 previous_end    timestamptz
 -- $5 status          text         all, qualified or unqualified
 --
--- One row: one round trip costs less than four. Ranges of fact_lead_slots_pkey, whose rows are sums, and at the ends
--- of the periods of fact_leads_created_idx and fact_leads_decided_idx.
+-- One row: one round trip costs less than four. The function reads sums: a range of fact_lead_slots_pkey for each period.
 -- Not coalesce: a security barrier takes it for a leak, and the plan for any parameters would scan beneath it.
 select case $5::text
            when 'all' then current.leads
@@ -26,16 +25,8 @@ select case $5::text
        end as previous_total_leads,
        current.decided as qualified_in_period,
        setting.settings
-  from (select coalesce(sum(l.leads), 0)::bigint as leads,
-               coalesce(sum(l.qualified), 0)::bigint as qualified,
-               coalesce(sum(l.unqualified), 0)::bigint as unqualified,
-               coalesce(sum(l.opportunities), 0)::bigint as opportunities,
-               coalesce(sum(l.decided), 0)::bigint as decided
-          from mcp.leads_between(case when $1::timestamptz is null then '-infinity' else $1 end,
-                                 case when $2::timestamptz is null then 'infinity' else $2 end) l) as current,
-       (select coalesce(sum(l.leads), 0)::bigint as leads,
-               coalesce(sum(l.qualified), 0)::bigint as qualified,
-               coalesce(sum(l.unqualified), 0)::bigint as unqualified
-          from mcp.leads_between($3::timestamptz, $4::timestamptz) l) as previous,
+  from mcp.lead_sums(case when $1::timestamptz is null then '-infinity' else $1 end,
+                     case when $2::timestamptz is null then 'infinity' else $2 end) as current,
+       mcp.lead_sums($3::timestamptz, $4::timestamptz) as previous,
        (select coalesce(jsonb_object_agg(s.key, s.value), '{}')::text as settings
           from mcp.settings s) as setting

@@ -6,11 +6,12 @@
 -- $4 now          timestamptz
 -- $5 agent_ids    uuid[]       null: every agent but system and virtual ones
 --
--- A contact's clock starts (since) at its first conversation of the period in which the agent took part: the one
--- whose previous one lies before it, so nothing is grouped by contact but where agents are chosen. One range of
--- fact_journeys_started_idx, read once. What came after now is not known: of firsts it is enough to look whether
--- they did, of lasts the history says what was the last before.
-with chosen as materialized (
+-- A contact's clock starts at its first conversation of the period in which the agent took part: the one whose previous
+-- one lies before it, so nothing is grouped by contact but where agents are chosen. One range of
+-- fact_journeys_started_idx, read once: most rows are the agent's and the team's, and each is judged once for both. What
+-- came after now is not known: of firsts it is enough to look whether they did, of lasts the history says what was the
+-- last before.
+with chosen as (
     select j.agent_id,
            j.contact_id,
            j.started_at,
@@ -18,12 +19,15 @@ with chosen as materialized (
            j.won_at,
            j.first_lost_at,
            j.lost_at,
-           j.kept_at
+           j.kept_at,
+           row_number() over of_contact = 1 as is_first,
+           lead(j.agent_id) over of_contact is not null as goes_on
       from mcp.journeys_between($1::timestamptz, $2::timestamptz) j
      where $5::uuid[] is not null
        and j.agent_id = any ($5)
        and j.started_at <= $4::timestamptz
-       and (j.previous_at is null or j.previous_at < $1)
+       and (j.agent_previous_at is null or j.agent_previous_at < $1)
+    window of_contact as (partition by j.contact_id order by j.started_at)
 ),
 met as (
     select j.agent_id,
@@ -34,7 +38,8 @@ met as (
            j.first_lost_at,
            j.lost_at,
            j.kept_at,
-           j.previous_at is null or j.previous_at < $1 as is_first,
+           j.agent_id is not null and (j.agent_previous_at is null or j.agent_previous_at < $1) as is_agents,
+           j.is_team and (j.team_previous_at is null or j.team_previous_at < $1) as is_teams,
            j.shared_at >= $1 and (j.shared_before is null or j.shared_before < $1) as is_shared
       from mcp.journeys_between($1, $2) j
      where $5 is null
@@ -49,102 +54,118 @@ met as (
            c.lost_at,
            c.kept_at,
            true,
-           false
+           c.is_first,
+           c.is_first and c.goes_on
       from chosen c
-     union all
-    select null,
-           team.contact_id,
-           team.started_at,
-           team.qualified,
-           team.won_at,
-           team.first_lost_at,
-           team.lost_at,
-           team.kept_at,
-           true,
-           team.agents > 1
-      from (select distinct on (c.contact_id)
-                   c.contact_id,
-                   c.started_at,
-                   c.qualified,
-                   c.won_at,
-                   c.first_lost_at,
-                   c.lost_at,
-                   c.kept_at,
-                   count(*) over (partition by c.contact_id) as agents
-              from chosen c
-             order by c.contact_id, c.started_at) team
 ),
 judged as (
     select met.agent_id,
            met.contact_id,
            met.since,
-           met.is_first,
+           met.is_agents,
+           met.is_teams,
            met.is_shared,
            met.qualified,
-           met.won_at < met.since as was_won,
-           met.won_at >= met.since and met.won_at <= $4 and met.won_at < term.until as is_won,
-           -- Null where the history has to be read: the last move of all was the last within the window, unless it
-           -- came after it or after now, or two came at the same moment.
            case
-               when met.won_at <= $4 and met.won_at < term.until then false
+               when met.won_at < met.since then 'already won'
+               when met.won_at <= $4 and met.won_at < term.until then 'won'
                when met.lost_at is null
                  or met.lost_at < met.since
                  or met.first_lost_at > $4
-                 or met.first_lost_at >= term.until then false
-               when greatest(met.lost_at, met.kept_at) <= $4
-                and greatest(met.lost_at, met.kept_at) < term.until
-                and met.lost_at is distinct from met.kept_at then met.kept_at is null or met.kept_at < met.lost_at
-           end as is_lost,
+                 or met.first_lost_at >= term.until then 'open'
+               -- The last move of all was the last within the window, unless it came after it or after now, or two
+               -- came at the same moment: then the history has to be read.
+               when greatest(met.lost_at, met.kept_at) > $4
+                 or greatest(met.lost_at, met.kept_at) >= term.until
+                 or met.lost_at = met.kept_at then 'unsure'
+               when met.kept_at > met.lost_at then 'open'
+               else 'lost'
+           end as outcome,
            term.until > $4 as is_immature,
            met.won_at - met.since as taken
       from met
-     cross join lateral (select met.since + make_interval(secs => 86400 * $3::int) as until) term
-     where met.is_first
+     cross join lateral (select met.since + (select make_interval(secs => 86400 * $3::int)) as until) term
+     where met.is_agents
+        or met.is_teams
         or met.is_shared
+     -- Else each use of an outcome would judge anew.
+    offset 0
 ),
+-- A contact whose history has to be read makes a group by itself, so that it is read after the counting: amid it, its cost
+-- would hide from PostgreSQL that to sort all rows before the grouping takes longer than a hash.
 counted as (
     select j.agent_id,
-           count(*) filter (where j.is_first and j.was_won is not true) as total_contacts,
-           count(*) filter (where j.is_first and j.was_won) as already_won,
-           count(*) filter (where j.is_first and j.was_won is not true and j.qualified) as qualified,
-           count(*) filter (where j.is_first and j.is_won) as conversions,
-           count(*) filter (where j.is_first and j.is_lost) as lost,
-           count(*) filter (where j.is_first and j.was_won is not true and j.is_immature) as immature,
-           count(*) filter (where j.is_shared) as shared_contacts,
-           array_agg(j.taken) filter (where j.is_first and j.is_won) as taken,
-           array_agg(j.contact_id) filter (where j.is_first and j.is_lost is null) as unsure,
-           array_agg(j.since) filter (where j.is_first and j.is_lost is null) as unsure_since
+           j.outcome,
+           case when j.outcome = 'unsure' then j.contact_id end as contact_id,
+           case when j.outcome = 'unsure' then j.since end as since,
+           count(*) filter (where j.is_agents) as agents,
+           count(*) filter (where j.is_agents and j.qualified) as agents_qualified,
+           count(*) filter (where j.is_agents and j.is_immature) as agents_immature,
+           array_agg(date_part('epoch', j.taken)) filter (where j.is_agents and j.outcome = 'won') as agents_taken,
+           count(*) filter (where j.is_teams) as teams,
+           count(*) filter (where j.is_teams and j.qualified) as teams_qualified,
+           count(*) filter (where j.is_teams and j.is_immature) as teams_immature,
+           array_agg(date_part('epoch', j.taken)) filter (where j.is_teams and j.outcome = 'won') as teams_taken,
+           count(*) filter (where j.is_shared) as shared
       from judged j
-     group by j.agent_id
+     group by j.agent_id,
+              j.outcome,
+              case when j.outcome = 'unsure' then j.contact_id end,
+              case when j.outcome = 'unsure' then j.since end
+),
+told as materialized (
+    select whose.agent_id,
+           whose.n,
+           whose.qualified,
+           whose.immature,
+           whose.shared,
+           whose.taken,
+           case
+               when c.outcome <> 'unsure' then c.outcome
+               when (select h.stage_id
+                       from mcp.stage_history h
+                      where h.contact_id = c.contact_id
+                        and h.entered_at >= c.since
+                        and h.entered_at < c.since + make_interval(secs => 86400 * $3)
+                        and h.entered_at <= $4
+                      order by h.entered_at desc, h.id desc
+                      limit 1) = any (array(select s.id from mcp.stages s where s.outcome = 'lost')) then 'lost'
+               else 'open'
+           end as outcome
+      from counted c
+     cross join lateral (
+           values (c.agent_id, c.agents, c.agents_qualified, c.agents_immature, null::bigint, c.agents_taken),
+                  (null, c.teams, c.teams_qualified, c.teams_immature, c.shared, c.teams_taken)
+           ) whose (agent_id, n, qualified, immature, shared, taken)
+     where whose.n > 0
+        or whose.shared > 0
 )
 select c.agent_id,
        c.total_contacts,
        c.already_won,
        c.qualified,
        c.conversions,
-       c.lost + found.lost as lost,
+       c.lost,
        c.immature,
        wins.avg_seconds,
        wins.median_seconds,
-       case when c.agent_id is null then c.shared_contacts end as shared_contacts
-  from counted c
+       c.shared_contacts
+  from (select t.agent_id,
+               coalesce(sum(t.n) filter (where t.outcome <> 'already won'), 0)::bigint as total_contacts,
+               coalesce(sum(t.n) filter (where t.outcome = 'already won'), 0)::bigint as already_won,
+               coalesce(sum(t.qualified) filter (where t.outcome <> 'already won'), 0)::bigint as qualified,
+               coalesce(sum(t.n) filter (where t.outcome = 'won'), 0)::bigint as conversions,
+               coalesce(sum(t.n) filter (where t.outcome = 'lost'), 0)::bigint as lost,
+               coalesce(sum(t.immature) filter (where t.outcome <> 'already won'), 0)::bigint as immature,
+               sum(t.shared)::bigint as shared_contacts
+          from told t
+         group by t.agent_id) c
  cross join lateral (
-       select avg(extract(epoch from w.taken)::double precision) as avg_seconds,
-              percentile_cont(0.5) within group (order by extract(epoch from w.taken)::double precision) as median_seconds
-         from unnest(c.taken) w (taken)) wins
- cross join lateral (
-       select count(*) as lost
-         from unnest(c.unsure, c.unsure_since) u (contact_id, since)
-        cross join lateral (
-              select h.stage_id
-                from mcp.stage_history h
-               where h.contact_id = u.contact_id
-                 and h.entered_at >= u.since
-                 and h.entered_at < u.since + make_interval(secs => 86400 * $3)
-                 and h.entered_at <= $4
-               order by h.entered_at desc, h.id desc
-               limit 1) last
-        where last.stage_id = any (array(select s.id from mcp.stages s where s.outcome = 'lost'))) found
+       select avg(w.seconds) as avg_seconds,
+              percentile_cont(0.5) within group (order by w.seconds) as median_seconds
+         from told t
+        cross join unnest(t.taken) w (seconds)
+        where t.agent_id is not distinct from c.agent_id) wins
  -- Not by "nulls last": an order that a sort before the grouping gives for nothing, PostgreSQL takes, however many rows.
  order by c.agent_id is null,
           c.agent_id

@@ -12,22 +12,26 @@
 -- Of the seconds in order, those are returned that a figure can need: around the median as far as its intervals reach
 -- at any level that is asked for (three times the square root of n is six standard deviations of the rank), and around
 -- the ninth decile. middle_at is the first one's place in the order, from 1. One range of fact_waits_since_idx.
+-- Each wait is measured once for all figures (hence the offset). contact_id is among what is read because then the
+-- view's rows are those of the index, and need not be made anew one by one.
 with timed as (
     select w.agent_id,
-           w.until <= $3::timestamptz as is_answered,
+           w.contact_id,
            w.from_opening,
            case
+               when w.until is null or w.until > $3::timestamptz then null
                when cardinality($5::int[]) = 0 then w.microseconds
                else round(mcp.open_seconds(w.since, w.until, $4::text, $5, $6::int[]) * 1000000)::bigint
            end as microseconds
       from mcp.waits_between($1::timestamptz, $2::timestamptz) w
      where w.since <= $3
+    offset 0
 ),
 collected as (
     select t.agent_id,
-           count(*) filter (where t.is_answered is not true) as unanswered,
-           array_agg(t.microseconds) filter (where t.is_answered) as waits,
-           array_agg(t.microseconds) filter (where t.is_answered and t.from_opening) as first_waits
+           count(t.contact_id) filter (where t.microseconds is null) as unanswered,
+           array_agg(t.microseconds) filter (where t.microseconds is not null) as waits,
+           array_agg(t.microseconds) filter (where t.microseconds is not null and t.from_opening) as first_waits
       from timed t
      group by t.agent_id
 ),

@@ -36,6 +36,23 @@ async def test_what_one_tenant_changes_marks_nobody_of_another(settled: Crm, cha
     assert len(theirs & own) < len(theirs)
 
 
+@pytest.mark.parametrize("change", [None, "update public.contacts set deleted_at = now() where tenant_id = 'tenant-b'"])
+async def test_sums_of_leads_are_the_tenants_own(settled: Crm, change: str | None) -> None:
+    """By the function that passes by the views, with another's contacts marked and without."""
+    if change:
+        await settled.owner.execute(change)
+
+    async def leads(tenant: str | None) -> int:
+        async with acting(settled.owner, tenant):
+            found: int = await settled.owner.fetchval("select leads from mcp.lead_sums('-infinity', 'infinity')")
+            return found
+
+    own = "select count(*) from public.contacts where tenant_id = 'tenant-a' and deleted_at is null"
+    assert await leads(None) == await leads("nobody") == 0
+    assert 0 < await leads("tenant-a") <= await settled.owner.fetchval(own)
+    assert (await leads("tenant-b") == 0) == bool(change)
+
+
 async def test_facts_are_made_for_all_and_the_transaction_stays_its_tenants(settled: Crm) -> None:
     await settled.owner.execute("update public.messages set deleted_at = now()")
     async with acting(settled.owner, "tenant-a", "mcp_writer"):

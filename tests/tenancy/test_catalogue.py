@@ -33,15 +33,16 @@ WRITTEN = {
 # Whose a row is, and which: "insert … on conflict do update" would take over what it names. Defaults set these.
 NEVER_SET = {"tenant_id", "id", "event_id", "number", "previous_hash", "hash"}
 # For the views' owner only: what facts are made with.
-OF_NOBODY = {"live_keys", "live_leads"}
+OF_NOBODY = {"live_keys", "live_leads", "marks"}
 FACT_FUNCTIONS = ("marked_contacts", "marked_journeys", "marked_lead_slots", "marked_leads", "marked_waits")
 FUNCTIONS = (
-    *("folded", "journeys_between", "leads_between", "open_seconds", "stage_key", "uuid_or_null", "waits_between"),
+    *("folded", "journeys_between", "lead_sums", "leads_between", "open_seconds", "stage_key", "uuid_or_null"),
+    "waits_between",
     *FACT_FUNCTIONS,
 )
 RUN_BY_THE_WRITER = ("refresh_facts",)
 FACT_DEFINERS = {
-    "mcp.refresh_facts",
+    *("mcp.lead_sums", "mcp.refresh_facts"),
     *(f"mcp.{name}" for name in FACT_FUNCTIONS),
     *("mcp_store.mark_agent", "mcp_store.mark_changed_contact", "mcp_store.mark_contacts"),
     *("mcp_store.mark_contacts_themselves", "mcp_store.mark_everybody", "mcp_store.mark_joined_sessions"),
