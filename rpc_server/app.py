@@ -168,7 +168,7 @@ def make_app(
         pooler=settings.database_pooler,
     )
     postgres.told = told_to(metrics, traces or NO_TRACES)
-    facts = FactsRefresher(postgres)
+    facts = FactsRefresher(postgres, metrics)
     shared = Shared(settings, alone=alone, metrics=metrics, traces=traces or NO_TRACES)
     vertex = _vertex(settings)
     calls = Calls(

@@ -1,11 +1,11 @@
 """Secrets out of files, as containers hand them over: NAME_FILE names the file that holds NAME."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import EnvSettingsSource
 
 MAX_BYTES = 64 * 1024
 
@@ -14,21 +14,19 @@ class SettingsRefused(Exception):
     """What is set cannot be right; the message says to its operator what is wrong and what to set instead."""
 
 
-class SecretFiles(EnvSettingsSource):
-    """Reads each secret NAME whose file is named by the variable NAME_FILE; nothing else can be given so."""
+def read_secrets(fields: dict[str, FieldInfo], variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets that are kept in files, which *variables*, by lower-case names, tell.
 
-    def __call__(self) -> dict[str, Any]:
-        """Return the secrets that are kept in files; raises SettingsRefused where one cannot be had."""
-        return {name: self._read(name) for name in secret_names(self.settings_cls.model_fields) if self._path(name)}
+    Raises SettingsRefused where one cannot be had, or is set as well.
+    """
+    return {name: _read(name, variables) for name in secret_names(fields) if f"{name}_file" in variables}
 
-    def _path(self, name: str) -> str | None:
-        return self.env_vars.get(f"{name}_file")
 
-    def _read(self, name: str) -> str:
-        variable = name.upper()
-        if self.env_vars.get(name):
-            raise SettingsRefused(f"{variable} and {variable}_FILE are both set: unset one of them.")
-        return read_secret(Path(self._path(name) or ""), f"{variable}_FILE")
+def _read(name: str, variables: Mapping[str, str]) -> str:
+    variable = name.upper()
+    if name in variables:
+        raise SettingsRefused(f"{variable} and {variable}_FILE are both set: unset one of them.")
+    return read_secret(Path(variables[f"{name}_file"]), f"{variable}_FILE")
 
 
 def secret_names(fields: dict[str, FieldInfo]) -> list[str]:

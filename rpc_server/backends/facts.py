@@ -11,8 +11,11 @@ import asyncpg
 import structlog
 
 from rpc_server.backends.postgres import Postgres
+from rpc_server.calls.measures import FACTS_WAITING
+from rpc_server.calls.telemetry import NO_METRICS, Metrics
 from rpc_server.contract.query import query
 
+ESTIMATE_MARKS = query("facts/estimate_marks")
 REFRESH_FACTS = query("facts/refresh_facts")
 
 # A transaction of at most so many marks takes a second or less, and its locks concern nobody but its like.
@@ -26,8 +29,10 @@ logger = structlog.get_logger("facts")
 class FactsRefresher:
     """A task beside the calls, which takes a connection now and then; several servers take turns by themselves."""
 
-    def __init__(self, postgres: Postgres) -> None:
+    def __init__(self, postgres: Postgres, metrics: Metrics = NO_METRICS) -> None:
+        """*metrics* are told how many marks wait; nothing, where the database keeps no facts."""
         self._postgres = postgres
+        self._metrics = metrics
         self._task: asyncio.Task[None] | None = None
         self.is_failing = False
 
@@ -51,6 +56,10 @@ class FactsRefresher:
     async def refresh(self) -> int:
         """Take some marks and return how many; 0 where another server is at it."""
         async with self._postgres.transaction("", lambda: None) as database:
+            marks = await database.first(ESTIMATE_MARKS)
+            # Before they are taken, which may fail: then all the more is it to be seen.
+            if marks is not None:
+                self._metrics.put(FACTS_WAITING, marks["waiting"])
             row = await database.first(REFRESH_FACTS, most=MARKS_AT_A_TIME)
             await database.commit()
         return 0 if row is None or row["taken"] is None else int(row["taken"])

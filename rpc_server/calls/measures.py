@@ -79,6 +79,9 @@ STATEMENT_SECONDS = Metric(
 PROGRESS_DROPPED = Metric(
     "counter", "crm_mcp_progress_events_dropped_total", "Progress events that a slow watcher never got."
 )
+FACTS_WAITING = Metric(
+    "gauge", "crm_mcp_facts_waiting", "About how many marks of changes wait, of whose contacts facts are made anew."
+)
 AUDIT_WAITING = Metric("gauge", "crm_mcp_audit_waiting", "Audit entries about refusals that wait to be written.")
 AUDIT_LOST = Metric(
     "counter", "crm_mcp_audit_lost_total", "Audit entries that were not written; they stand in the log instead."

@@ -9,7 +9,8 @@ import pickle
 import sys
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, cast
+from uuid import UUID
 
 from handlers.demo import DemoPlan, copy_data, generate
 from rpc_server.commands.failure import CommandFailed
@@ -25,9 +26,12 @@ Types = Mapping[str, Sequence[str]]
 
 
 class Packet(NamedTuple):
-    """What is loaded together: of each table the rows, encoded, in an order in which foreign keys are met."""
+    """What is loaded together: of each table the rows, encoded, in an order in which foreign keys are met.
 
-    contacts: int
+    All rows of a contact are in one packet, after the first, which holds what contacts share.
+    """
+
+    contacts: list[UUID]
     rows: int
     data: list[tuple[str, bytes]]
 
@@ -36,7 +40,8 @@ def packets(plan: DemoPlan, types: Types) -> Iterator[Packet]:
     """Make the rows of *plan*; *types* are the types of each table's columns."""
     for batch in generate(plan):
         data = [(table, copy_data(rows, types[table])) for table, rows in batch.rows.items() if rows]
-        yield Packet(batch.contacts, sum(map(len, batch.rows.values())), data)
+        contacts = [row[0] for row in batch.rows["public.contacts"]]
+        yield Packet(cast("list[UUID]", contacts), sum(map(len, batch.rows.values())), data)
 
 
 async def packets_ahead(plan: DemoPlan, types: Types) -> AsyncGenerator[Packet, None]:

@@ -19,7 +19,6 @@ from rpc_server.app import make_app
 from rpc_server.backends.exposition import shared_folder
 from rpc_server.backends.issuers import trusted_issuers
 from rpc_server.backends.logs import configure_logs
-from rpc_server.commands.development import prepared
 from rpc_server.commands.failure import CommandFailed, sentences
 from rpc_server.commands.standing import warnings_about_login
 from rpc_server.commands.workers import MISCONFIGURED, Workers
@@ -72,6 +71,9 @@ async def _serve(settings: Settings, *, dev: bool) -> None:
             async with _running(settings, listener):
                 typer.echo(f"crm-mcp serves on {_address(settings, listener)}; stop it with Ctrl-C or SIGTERM.")
                 await _until_cancelled()
+        # What only development needs: demo data, an embedded PostgreSQL, a bar of progress.
+        from rpc_server.commands.development import prepared
+
         async with prepared(settings) as (ready, banner), _running(ready, listener):
             typer.echo(banner(_address(settings, listener)))
             await _until_cancelled()

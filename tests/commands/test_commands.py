@@ -25,6 +25,7 @@ from rpc_server.commands.failure import CommandFailed
 from tests.commands.conftest import Database
 from tests.commands.program import Program, Said, command, is_running, running, wait_until
 from tests.conftest import SECRET, Crm, Server
+from tests.facts.facts import differences
 
 
 def commands_of(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -276,6 +277,26 @@ def test_ended_half_way_it_leaves_nothing(end: Callable[[Program], None], databa
     wait_until(lambda: not is_running(maker))
     assert {None} == set(fingerprints(database).values())
     assert demo(database, "--contacts", "5").status == 0
+
+
+@pytest.mark.parametrize("is_superuser", [True, False])
+async def test_a_load_leaves_all_facts_made_and_no_mark_but_those_of_others(crm: Crm, is_superuser: bool) -> None:
+    await crm.owner.execute("insert into mcp_store.fact_marks (tenant_id) values ('a')")
+    plan = DemoPlan(tenant_id="a", contacts=700, seed=3, until=datetime(2026, 1, 1, tzinfo=UTC))
+    if not is_superuser:
+        await crm.owner.execute("create role loader nosuperuser; grant mcp_owner to loader")
+        await crm.owner.execute("grant all on all tables in schema public to loader")
+        await crm.owner.execute("set session authorization loader")
+
+    await load(crm.owner, plan, lambda done: None)
+
+    await crm.owner.execute("reset session authorization")
+    if not is_superuser:
+        await crm.owner.execute("drop owned by loader; drop role loader")
+    assert await crm.owner.fetchval("select count(*) from mcp_store.fact_leads where tenant_id = 'a'") > 600
+    assert await crm.owner.fetchval("select count(*) from mcp_store.fact_marks") == 1
+    await crm.owner.execute("delete from mcp_store.fact_marks")
+    assert await differences(crm.owner, "a") == []
 
 
 async def test_a_load_meets_every_foreign_key_and_leaves_them_checked(crm: Crm) -> None:
