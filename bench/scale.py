@@ -52,6 +52,7 @@ class Results(BaseModel):
 
     contacts: int
     tenants: int
+    giant: int | None = None
     gigabytes: float
     postgres: str
     figures: list[Figure]
@@ -110,6 +111,7 @@ async def _measured(size: Size, calls: int) -> tuple[Results, dict[str, str]]:
         results = Results(
             contacts=size.contacts,
             tenants=size.tenants,
+            giant=size.giant,
             gigabytes=stand.gigabytes,
             postgres=version,
             figures=[figure for figure in figures if figure is not None],

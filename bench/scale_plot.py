@@ -4,6 +4,7 @@ import math
 from html import escape
 
 from bench.scale import RESULTS, Results
+from bench.scale_stand import Size
 from rpc_server.settings import ROOT
 
 _TOOLS = {
@@ -12,46 +13,59 @@ _TOOLS = {
     "get_top_performing_agent response_time": "#2a9d5c",
     "compare_agents": "#b5446e",
 }
-_PANELS = [(giant, span) for span in ("month", "year") for giant in (False, True)]
-_WIDTH, _HEIGHT, _MARGIN, _LEGEND = 330, 220, 46, 26
+_SPANS = ("month", "year")
+_WIDTH, _HEIGHT, _MARGIN, _LEGEND = 400, 260, 52, 26
 _LEAST, _MOST = 1.0, 100_000.0
+# A point: the contacts of one tenant, and p95 in milliseconds of an answer about it.
+_Point = tuple[int, float]
 
 
 def drawn(found: list[Results]) -> str:
-    """Return a panel for each kind of tenant and span: p95 of whole calls over contacts, both as logarithms."""
-    sizes = [results.contacts for results in found]
+    """Return a panel for each span: p95 of whole calls over the contacts of the tenant asked about, as logarithms."""
     body = [
-        _text(12 + 245 * number, 16, tool.removeprefix("get_"), colour)
+        _text(12 + 235 * number, 16, tool.removeprefix("get_"), colour)
         for number, (tool, colour) in enumerate(_TOOLS.items())
     ]
-    for number, (giant, span) in enumerate(_PANELS):
-        left, top = _MARGIN + number % 2 * (_WIDTH + _MARGIN * 2), _LEGEND + _MARGIN + number // 2 * (_HEIGHT + 70)
+    points = {(tool, span): _points(found, tool, span) for tool in _TOOLS for span in _SPANS}
+    sizes = sorted({size for each in points.values() for size, _ in each})
+    for number, span in enumerate(_SPANS):
+        left, top = _MARGIN + number * (_WIDTH + _MARGIN), _LEGEND + _MARGIN
         body.append(f'<rect x="{left}" y="{top}" width="{_WIDTH}" height="{_HEIGHT}" fill="none" stroke="#ccc"/>')
-        body.append(_text(left, top - 8, f"{'the giant' if giant else 'ordinary tenants'}, a {span}: p95, ms"))
+        body.append(_text(left, top - 8, f"a {span}: p95 in ms, over the contacts of the tenant"))
         for power in range(6):
             y = _y(10.0**power, top)
             body.append(f'<line x1="{left}" x2="{left + _WIDTH}" y1="{y}" y2="{y}" stroke="#eee"/>')
-            body.append(_text(left - 42, y + 4, f"{10**power:,}"))
-        body += [_text(_x(size, sizes, left) - 24, top + _HEIGHT + 18, f"{size:,}") for size in sizes]
-        for tool, colour in _TOOLS.items():
-            body.append(_line(found, sizes, tool, span, giant, left, top, colour))
-    width, height = 2 * (_WIDTH + 2 * _MARGIN) + 160, _LEGEND + 2 * (_HEIGHT + 70) + 30
+            body.append(_text(left - 46, y + 4, f"{10**power:,}"))
+        body += [
+            _text(_x(10**power, sizes, left) - 20, top + _HEIGHT + 18, f"{10**power:,}")
+            for power in range(4, 7)
+            if 10**power <= sizes[-1]
+        ]
+        body += [_line(points[tool, span], sizes, left, top, colour) for tool, colour in _TOOLS.items()]
+    width, height = 2 * (_WIDTH + _MARGIN) + _MARGIN, _LEGEND + _MARGIN + _HEIGHT + 40
     style = 'font-family="sans-serif" font-size="12"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {style}>'
     return "\n".join([head, *body, "</svg>", ""])
 
 
-def _line(
-    found: list[Results], sizes: list[int], tool: str, span: str, giant: bool, left: int, top: int, colour: str
-) -> str:
-    points = [
-        f"{_x(results.contacts, sizes, left):.0f},{_y(figure.p95, top):.0f}"
-        for results in found
-        for figure in results.figures
-        if (figure.tool, figure.span, figure.giant) == (tool, span, giant)
-    ]
-    dots = "".join(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in (p.split(",") for p in points))
-    return f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="2"/>{dots}'
+def _points(found: list[Results], tool: str, span: str) -> list[_Point]:
+    """Return what was measured of tenants of any size, the smallest first."""
+    points = []
+    for results in found:
+        giant, ordinary = Size(results.contacts, results.tenants, results.giant).plans()[:2]
+        points += [
+            ((giant if figure.giant else ordinary).contacts, figure.p95)
+            for figure in results.figures
+            if (figure.tool, figure.span) == (tool, span)
+        ]
+    return sorted(points)
+
+
+def _line(points: list[_Point], sizes: list[int], left: int, top: int, colour: str) -> str:
+    places = [(f"{_x(size, sizes, left):.0f}", f"{_y(p95, top):.0f}") for size, p95 in points]
+    dots = "".join(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in places)
+    line = " ".join(f"{x},{y}" for x, y in places)
+    return f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>{dots}'
 
 
 def _x(contacts: int, sizes: list[int], left: int) -> float:
@@ -69,9 +83,8 @@ def _text(x: float, y: float, words: str, colour: str = "#222") -> str:
 
 
 def main() -> None:
-    """Draw all sizes that have the same number of tenants."""
-    kept = [Results.model_validate_json(path.read_text(encoding="utf-8")) for path in RESULTS.glob("scale-*-50.json")]
-    found = sorted(kept, key=lambda results: results.contacts)
+    """Draw all sizes that are kept."""
+    found = [Results.model_validate_json(path.read_text(encoding="utf-8")) for path in RESULTS.glob("scale-*.json")]
     (ROOT / "docs" / "scale.svg").write_text(drawn(found), encoding="utf-8")
 
 

@@ -61,6 +61,8 @@ class Connection(_DriverConnection):
         # By their text. The driver forgets its own after five minutes, and asks nobody.
         self._kept: dict[str, PreparedStatement[asyncpg.Record]] = {}
         self._wire = transport
+        # They know the connection: one that has ended would be left to the garbage collector.
+        self.add_termination_listener(lambda connection: connection._kept.clear())  # noqa: SLF001
         _keep_alive(transport)
 
     def has_kept(self, text: str) -> bool:

@@ -135,7 +135,7 @@ async def house(crm: Crm, nursery: Nursery, folder: Path, **settings: str) -> As
 
 async def test_what_runs_is_finished_and_nothing_new_begins(crm: Crm, nursery: Nursery, tmp_path: Path) -> None:
     async with house(crm, nursery, tmp_path) as place, place.session.get(f"{place.process.url}/health"):
-        async with place.held("contacts"):
+        async with place.held("mcp_store.fact_lead_slots"):
             calls = [place.count_leads() for _ in range(3)]
             await place.waiting(3)
             place.process.terminate()
@@ -158,7 +158,7 @@ async def test_a_kept_connection_is_told_to_go_elsewhere(crm: Crm, nursery: Nurs
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split()[0]))
-            async with place.held("contacts"):
+            async with place.held("mcp_store.fact_lead_slots"):
                 call = place.count_leads()
                 await place.waiting(1)
                 place.process.terminate()
@@ -207,7 +207,7 @@ async def test_a_stream_that_outlasts_the_drain_ends_with_shutting_down(
 
 
 async def test_a_call_that_outlasts_the_drain_is_told_shutting_down(crm: Crm, nursery: Nursery, tmp_path: Path) -> None:
-    async with house(crm, nursery, tmp_path, DRAIN_SECONDS="0.5") as place, place.held("contacts"):
+    async with house(crm, nursery, tmp_path, DRAIN_SECONDS="0.5") as place, place.held("mcp_store.fact_lead_slots"):
         call = place.count_leads()
         await place.waiting(1)
         place.process.terminate()
@@ -221,7 +221,7 @@ async def test_a_change_that_has_begun_is_made(crm: Crm, nursery: Nursery, tmp_p
     """Although its caller hears nothing any more, for it took longer than the drain."""
     async with house(crm, nursery, tmp_path, DRAIN_SECONDS="0.2") as place:
         change = {"contact_id": place.contact, "status": "qualified", "reason": "drained", "bant_scores": {}}
-        async with place.held("contacts"):
+        async with place.held("mcp_store.fact_lead_slots"):
             call = place.execute("qualify_lead", change)
             await place.waiting(1)
             place.process.terminate()
@@ -278,7 +278,7 @@ async def test_a_second_signal_changes_nothing(
     crm: Crm, nursery: Nursery, tmp_path: Path, again: signal.Signals
 ) -> None:
     async with house(crm, nursery, tmp_path) as place:
-        async with place.held("contacts"):
+        async with place.held("mcp_store.fact_lead_slots"):
             call = place.count_leads()
             await place.waiting(1)
             place.process.terminate()

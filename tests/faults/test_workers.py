@@ -57,7 +57,7 @@ async def test_a_worker_that_dies_is_replaced_and_the_others_serve_on(
 async def test_all_workers_drain(crm: Crm, nursery: Nursery, tmp_path: Path) -> None:
     async with workplace(crm, nursery, tmp_path) as place:
         workers = workers_of(place)
-        async with place.held("contacts"):
+        async with place.held("mcp_store.fact_lead_slots"):
             calls = [place.count_leads() for _ in range(6)]
             await place.waiting(6)
             place.process.terminate()
@@ -71,7 +71,7 @@ async def test_all_workers_drain(crm: Crm, nursery: Nursery, tmp_path: Path) -> 
 async def test_workers_do_not_outlive_a_parent_that_is_killed(crm: Crm, nursery: Nursery, tmp_path: Path) -> None:
     async with workplace(crm, nursery, tmp_path) as place:
         workers = workers_of(place)
-        async with place.held("contacts"):
+        async with place.held("mcp_store.fact_lead_slots"):
             call = place.count_leads()
             await place.waiting(1)
             place.process.kill()
