@@ -119,8 +119,11 @@ class Snapshot:
         return connection, ahead
 
     def _ahead(self, connection: Connection, query: Query) -> bytes:
-        """Return what opens the transaction ahead of *query*; nothing where that takes a round trip of its own."""
-        if query.planned_anew or not connection.has_kept(query.text):
+        """Return what opens the transaction ahead of *query*; nothing where that takes a round trip of its own.
+
+        Of a PostgreSQL that has not been heard of lately it does: a query may take long, an opening may not.
+        """
+        if query.planned_anew or not connection.has_kept(query.text) or not self._postgres.has_answered_lately:
             return b""
         is_left, connection.is_left = connection.is_left, False
         return opening(self._tenant_id, self._milliseconds_left(), is_left=is_left)

@@ -24,6 +24,8 @@ _CLOSING_SECONDS = 5.0
 _LEFT_SECONDS = 0.02
 # An answer as fresh as this need not be asked for again.
 _FRESH_SECONDS = 1.0
+# "Lately" is this part of the patience.
+_LATELY = 5
 _NONE_FREE = "has no free connection at the moment"
 # What the server needs: an answer, and the right to take its role.
 _PROBE = "begin read only; set local role mcp_reader; select 1; rollback"
@@ -156,6 +158,11 @@ class PostgresPool:
         if connection.is_left and self._ending is None:
             self._end_left_later()
         return True
+
+    @property
+    def has_answered_lately(self) -> bool:
+        """Tell whether an opening needs no time-out of its own: whoever is silent by now fell silent just now."""
+        return self._watch.silence < self._acquire_seconds / _LATELY
 
     def awaited(self) -> AbstractContextManager[None]:
         """Return a context in which PostgreSQL is to answer; it is probed when that takes long."""

@@ -93,7 +93,7 @@ async def test_a_caller_of_a_silent_postgres_is_told_soon_and_the_next_ones_need
     await ask(pool)
     valve.shut()
 
-    # The same as before, and with that what opens its transaction went ahead of it; and another, which did not.
+    # It was heard of just now, so what opens the transaction goes ahead of the statement, which may take long.
     assert "went away" in await refused(pool)
     await until(lambda: pool.figures.is_down)
     assert await pool.standing() == "unavailable"
@@ -104,6 +104,19 @@ async def test_a_caller_of_a_silent_postgres_is_told_soon_and_the_next_ones_need
 
     assert pool.figures.refused == before + 100
     assert valve.connections <= probes + 1, "only the probe tries to connect"
+    valve.open()
+    await healed(pool)
+
+
+async def test_a_caller_of_a_postgres_that_fell_silent_a_while_ago_is_told_after_its_patience(
+    pool: Postgres, valve: Valve
+) -> None:
+    await ask(pool)
+    valve.shut()
+    await until(lambda: not pool.has_answered_lately)
+
+    # Whether a connection is there or is to be opened; not after the three times that a statement's silence takes.
+    assert "went away" not in await refused(pool)
     valve.open()
     await healed(pool)
 
