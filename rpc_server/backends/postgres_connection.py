@@ -86,7 +86,7 @@ class Connection(_DriverConnection):
         try:
             return await statement.fetch(*values, timeout=patience)
         except asyncpg.InvalidCachedStatementError:
-            del self._kept[text]
+            self._kept.pop(text, None)  # the connection may have ended meanwhile, and let go of all
             raise
         except Exception:
             if ahead and not self.is_closed() and not self.is_in_transaction():
