@@ -6,8 +6,8 @@ written right behind them, brings it. The driver passes over their answers, whic
 PostgreSQL passes over all that follows, and the driver raises its error.
 """
 
-# So that no row comes of it: `concat` is never null.
 _ENTER = "crm_mcp_enter_reader"
+# So that no row comes of it: `concat` is never null.
 PREPARE_ENTER = f"""
     prepare {_ENTER} (text, text) as
     select where concat(set_config('role', 'mcp_reader', true),

@@ -19,7 +19,6 @@ from rpc_server.commands.owner import owner_connection, owner_url
 from rpc_server.settings import Settings
 
 _LARGEST = 20_000_000
-_MARKS_AT_A_TIME = 2_000
 # Facts are found by their indexes, also while statistics say that there are next to none.
 _BEGIN_FACTS = """
 select set_config('mcp.tenant_id', $1, true),
@@ -83,20 +82,6 @@ async def load(connection: "asyncpg.Connection[asyncpg.Record]", plan: DemoPlan,
     # Fresh statistics: the first answers should have good plans.
     await connection.execute("analyze")
     return rows
-
-
-async def make_facts(
-    connection: "asyncpg.Connection[asyncpg.Record]", advance: Callable[[int], None] = lambda done: None
-) -> None:
-    """Make the facts of all that is marked, or leave it to a server that is at it already."""
-    # Without statistics of what was just loaded, this takes longer than anybody waits.
-    await connection.execute("analyze")
-    taken = 1
-    while taken:
-        async with connection.transaction():
-            await connection.execute("set local role mcp_owner")
-            taken = await connection.fetchval("select mcp.refresh_facts($1)", _MARKS_AT_A_TIME) or 0
-        advance(taken)
 
 
 async def load_rows(
