@@ -1,11 +1,13 @@
 """Logs: one JSON object a line, or readable lines on a terminal; neither quotes what a caller or a customer wrote."""
 
+import asyncio
+import atexit
 import json
 import logging
 import sys
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO, Final
 
 import orjson
 import structlog
@@ -14,7 +16,9 @@ from rpc_server.backends.tracebacks import outlined
 from rpc_server.calls.log_context import bound, with_context
 
 # A dataclass is written as it shows itself, which may leave out a secret.
-_NO_INSIDES = orjson.OPT_PASSTHROUGH_DATACLASS
+_NO_INSIDES = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_UTC_Z
+# A pipe takes so much in one piece, so that no two processes' lines are mixed.
+_MOST_AT_ONCE: Final = 4096
 # As structlog's own processor calls them.
 _LEVELS = {"warn": "warning", "exception": "error"}
 
@@ -30,12 +34,12 @@ def configure_logs(log_format: str, level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     number = logging.getLevelNamesMapping()[level.upper()]
+    if not readable:
+        _OUTPUT.file = sys.stderr.buffer
     structlog.configure(
         processors=[*stamps, exceptions, lines],
         wrapper_class=structlog.make_filtering_bound_logger(number) if readable else _lines(number, exceptions),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr)
-        if readable
-        else structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr) if readable else lambda *_: _OUTPUT,
     )
     # Libraries, asyncio among them, know only the standard logging.
     handler = logging.StreamHandler(sys.stderr)
@@ -54,6 +58,50 @@ def configure_logs(log_format: str, level: str) -> None:
     logging.basicConfig(handlers=[handler], level=max(number, logging.INFO))
 
 
+class _Output:
+    """Writes the lines of one turn of the event loop together: to write one takes longer than to make it."""
+
+    def __init__(self) -> None:
+        self.file: BinaryIO
+        self._lines: list[bytes] = []
+        self._bytes = 0
+        self._due_in: asyncio.AbstractEventLoop | None = None
+        atexit.register(self.flush)
+
+    def msg(self, line: bytes) -> None:
+        """Take a line."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # there are no turns to wait for
+            self._write(line)
+            return
+        if self._bytes + len(line) >= _MOST_AT_ONCE:
+            self.flush()
+        if self._due_in is not loop:  # which may have been another one that has ended before its next turn
+            self._due_in = loop
+            loop.call_soon(self.flush)
+        self._lines.append(line)
+        self._bytes += len(line) + 1
+
+    def flush(self) -> None:
+        """Write what was taken."""
+        lines, self._lines, self._bytes, self._due_in = self._lines, [], 0, None
+        if lines:
+            self._write(b"\n".join(lines))
+
+    def _write(self, lines: bytes) -> None:
+        self.file.write(lines + b"\n")
+        self.file.flush()
+
+
+_OUTPUT: Final = _Output()
+
+
+def flush_logs() -> None:
+    """Write what is still to be written, for a process that ends in another way than Python's own."""
+    _OUTPUT.flush()
+
+
 def _lines(number: int, exceptions: Any) -> Any:
     """Return a logger that makes a line in one go: each call writes one, and processors take three times as long."""
 
@@ -61,9 +109,9 @@ def _lines(number: int, exceptions: Any) -> Any:
         def _proxy_to_logger(self, method: str, event: str | None = None, *arguments: Any, **said: Any) -> None:
             if "exc_info" in said:
                 said = exceptions(None, method, said)
-            stamp = datetime.now(UTC).isoformat()[: -len("+00:00")] + "Z"
+            now = datetime.now(UTC)
             # What the line says itself stands.
-            line = {**bound(), "event": event, **said, "level": _LEVELS.get(method, method), "timestamp": stamp}
+            line = {**bound(), "event": event, **said, "level": _LEVELS.get(method, method), "timestamp": now}
             self._logger.msg(_as_json(line))
 
     return Lines
@@ -74,7 +122,8 @@ def _as_json(event: Any, **options: Any) -> bytes:
     try:
         return orjson.dumps(event, option=_NO_INSIDES, **options)
     except TypeError:
-        return json.dumps(event, separators=(",", ":"), **options).encode()
+        plain = {**event, "timestamp": orjson.loads(orjson.dumps(event["timestamp"], option=_NO_INSIDES))}
+        return json.dumps(plain, separators=(",", ":"), **options).encode()
 
 
 def _decoded(logger: object, method: str, line: Any) -> str:

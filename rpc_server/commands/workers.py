@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from rpc_server.backends.logs import flush_logs
+
 logger = structlog.get_logger("workers")
 
 # A worker's status when there is no sense in starting another.
@@ -106,6 +108,7 @@ class Workers:
         except BaseException:  # the parent's code above must not go on in here
             logger.exception("worker failed", worker=number)
         finally:
+            flush_logs()
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)

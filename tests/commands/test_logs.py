@@ -48,3 +48,38 @@ def test_only_what_is_as_grave_as_asked_for_is_logged() -> None:
 def test_as_text_the_lines_are_readable() -> None:
     first, *_ = logged("text", "info")
     assert "call" in first and "tool" in first and not first.startswith("{")
+
+
+IN_A_LOOP = """
+import asyncio, os, sys, structlog
+from rpc_server.backends.logs import configure_logs, flush_logs
+configure_logs("json", "info")
+logger = structlog.get_logger("own")
+async def main(turn):
+    for number in range(100):
+        logger.info("call", number=f"{turn}-{number}", text="x" * 50)
+    await asyncio.to_thread(logger.info, "from a thread")
+    logger.info("last of a loop")
+asyncio.run(main(1))
+asyncio.run(main(2))
+logger.info("without a loop")
+async def end():
+    logger.info("the end")
+    if sys.argv[1] == "abrupt":
+        flush_logs()
+        os._exit(0)
+asyncio.run(end())
+"""
+
+
+@pytest.mark.parametrize("way", ["orderly", "abrupt"])
+def test_no_line_is_lost_between_the_turns_of_a_loop(way: str) -> None:
+    done = subprocess.run([sys.executable, "-c", IN_A_LOOP, way], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+
+    for turn in (1, 2):
+        numbers = [line["number"] for line in lines if line.get("number", "").startswith(f"{turn}-")]
+        assert numbers == [f"{turn}-{number}" for number in range(100)]
+    events = [line["event"] for line in lines if line["event"] != "call"]
+    assert sorted(events) == sorted(["from a thread", "last of a loop"] * 2 + ["without a loop", "the end"])
+    assert events[-2:] == ["without a loop", "the end"]
