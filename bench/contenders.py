@@ -86,9 +86,13 @@ def as_sent(path: str, headers: dict[str, str], content: str, port: int) -> str:
 # --- shapes ---------------------------------------------------------------------------------------
 
 
+# The load puts others in its place (bench.load).
+FIRST_ID = 100_000
+
+
 def _call(arguments: dict[str, Any], **params: Any) -> dict[str, Any]:
     named = {"name": _NAME, "arguments": arguments, **params}
-    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": named}
+    return {"jsonrpc": "2.0", "id": FIRST_ID, "method": "tools/call", "params": named}
 
 
 def rpc(arguments: dict[str, Any]) -> tuple[str, dict[str, str], Any]:

@@ -1,13 +1,15 @@
 """The load, in a process of its own: `python -m bench.load` reads an Order as JSON and prints what came of it.
 
-Each connection sends a request, looks at the whole answer, and sends the next. Requests are made beforehand and
-answers are searched for the bytes that a right one holds, so that the client costs a fraction of any server.
+Each connection is one user's: it sends a request, looks at the whole answer, and sends the next one, with the next
+id. Requests are made beforehand but for that, and answers are searched for the bytes that a right one holds, so that
+the client costs a fraction of any server.
 """
 
 import asyncio
 import sys
 from array import array
-from itertools import cycle
+from functools import partial
+from itertools import cycle, islice
 from time import perf_counter, process_time
 from typing import cast
 
@@ -15,6 +17,10 @@ import uvloop
 from pydantic import BaseModel
 
 _END_OF_HEAD = b"\r\n\r\n"
+# Where an id stands in a request, and what is sent: of one length, as the header says it.
+ID = b'"id": 100000'
+_FIRST_ID = 100_000
+_LAST_ID = 999_999
 # Answers that a cache may make anew in one run.
 _FEW = 3
 _STUCK_SECONDS = 60.0
@@ -50,7 +56,6 @@ class Load:
     """All connections, and what they have seen."""
 
     def __init__(self, order: Order) -> None:
-        self.requests = cycle([request.encode() for request in order.requests])
         self.marks = [mark.encode() for mark in order.marks]
         self.kept = [mark.encode() for mark in order.kept]
         self.made_anew = 0
@@ -61,9 +66,9 @@ class Load:
         self.ended = asyncio.get_running_loop().create_future()
         self.open = order.connections
 
-    def judge(self, answer: bytes) -> None:
-        """Count an answer that is not right."""
-        if answer.startswith(b"HTTP/1.1 200 ") and all(mark in answer for mark in self.marks):
+    def judge(self, answer: bytes, id: bytes = b"") -> None:
+        """Count an answer that is not right, or not to the request of that *id*."""
+        if answer.startswith(b"HTTP/1.1 200 ") and id in answer and all(mark in answer for mark in self.marks):
             if all(mark in answer for mark in self.kept):
                 return
             self.made_anew += 1
@@ -86,8 +91,10 @@ class Load:
 class Connection(asyncio.Protocol):
     """One connection, one request at a time."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, request: str) -> None:
         self._load = load
+        self._head, *self._tail = request.encode().split(ID)
+        self._id = _FIRST_ID
         self._received = b""
         self._is_over = False
 
@@ -102,7 +109,7 @@ class Connection(asyncio.Protocol):
             return
         now = perf_counter()
         self._load.took.append(now - self._sent)
-        self._load.judge(self._received)
+        self._load.judge(self._received, b"%d" % self._id if self._tail else b"")
         if now < self._load.until:
             self.send()
         else:
@@ -118,8 +125,10 @@ class Connection(asyncio.Protocol):
     def send(self) -> None:
         """Send a request."""
         self._received = b""
+        self._id = self._id + 1 if self._id < _LAST_ID else _FIRST_ID
+        request = b'%s"id": %d%s' % (self._head, self._id, self._tail[0]) if self._tail else self._head
         self._sent = perf_counter()
-        self._transport.write(next(self._load.requests))
+        self._transport.write(request)
 
 
 def is_whole(answer: bytes) -> bool:
@@ -139,8 +148,8 @@ async def run(order: Order) -> Outcome:
     loop = asyncio.get_running_loop()
     load = Load(order)
     connections = [
-        (await loop.create_connection(lambda: Connection(load), "127.0.0.1", order.port))[1]
-        for _ in range(order.connections)
+        (await loop.create_connection(partial(Connection, load, request), "127.0.0.1", order.port))[1]
+        for request in islice(cycle(order.requests), order.connections)
     ]
     # Whoever is busy takes up connections slowly: they are all there before the first request.
     await asyncio.sleep(_SETTLING_SECONDS)
