@@ -59,6 +59,7 @@ from rpc_server.transport.middleware import authenticate, prepared, ring
 from rpc_server.transport.origin import Origins, guard, readable
 from rpc_server.transport.protected_resource import ProtectedResource
 from rpc_server.transport.refusals import Refusals
+from rpc_server.transport.repeats import REPEATS, Repeats
 from rpc_server.transport.traces import traced
 
 
@@ -171,6 +172,7 @@ def make_app(
     facts = FactsRefresher(postgres, metrics)
     shared = Shared(settings, alone=alone, metrics=metrics, traces=traces or NO_TRACES)
     vertex = _vertex(settings)
+    recall = _recall(shared, metrics, clock, info.version) if traces is None else None
     calls = Calls(
         tools,
         layers(
@@ -183,7 +185,7 @@ def make_app(
         clock,
         relay=shared.relay,
         cache=shared.cache,
-        recall=_recall(shared, metrics, clock, info.version) if traces is None else None,
+        recall=recall,
         model=MeasuredModel(vertex, metrics, traces or NO_TRACES) if vertex else None,
         secret=settings.sealing_secret(),
         metrics=metrics,
@@ -235,6 +237,7 @@ def make_app(
     )
     app[SETTINGS] = settings
     app[LIFECYCLE] = lifecycle
+    app[REPEATS] = Repeats(recall, verifier, lifecycle, metrics, report) if recall else None
     app.cleanup_ctx.append(postgres_pool)
     app.on_shutdown.append(mcp.close)
     app.on_response_prepare.append(

@@ -47,6 +47,21 @@ class UnknownKey(TokenRefused):
         self.keys = keys
 
 
+class Proof(NamedTuple):
+    """What was found of a token; it counts from *since* until *until*, and with its issuer's keys as they were."""
+
+    caller: Caller
+    since: float
+    until: float
+    keys: Keys
+    version: int
+
+    def holds(self, now: float) -> bool:
+        """Tell whether it still counts."""
+        # Before it was found: the clock was set back, and nobody can tell how long it has been known.
+        return self.since <= now < self.until and self.version == self.keys.version
+
+
 class Verifier:
     """Verifies tokens of the issuers it is given; several must all have names.
 
@@ -88,15 +103,23 @@ class Verifier:
         if len(token) > MAX_TOKEN_LENGTH:
             raise TokenRefused(f"The token is longer than {MAX_TOKEN_LENGTH} characters.")
         now = self._clock()
-        digest = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
+        digest = _digest(token)
         known = self._remembered.find(digest, now)
         if known is not None:
-            return known
+            return known.caller
         issuer, claims = self._verified(token)
         caller, expires = caller_of(claims, issuer.rules, now)
         until = min(now + REMEMBERED_SECONDS, expires)
-        self._remembered.add(digest, _Entry(caller, now, until, issuer.keys, issuer.keys.version))
+        self._remembered.add(digest, Proof(caller, now, until, issuer.keys, issuer.keys.version))
         return caller
+
+    def proof(self, token: str) -> Proof | None:
+        """Return what is remembered of *token*, for whoever is shown it again and again."""
+        return self._remembered.find(_digest(token), self._clock())
+
+    def holds(self, proof: Proof) -> bool:
+        """Tell whether what was remembered still counts."""
+        return proof.holds(self._clock())
 
     def _verified(self, token: str) -> tuple[Issuer, dict[str, Any]]:
         """Return the claims of a token whose signature is good, and its issuer."""
@@ -133,6 +156,10 @@ class Verifier:
         return issuer
 
 
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
+
+
 def _invalid() -> TokenRefused:
     return TokenRefused("The token is not a valid JWT of this server.")
 
@@ -146,33 +173,22 @@ def _check_header(header: dict[str, Any]) -> None:
         raise _invalid()
 
 
-class _Entry(NamedTuple):
-    caller: Caller
-    since: float
-    until: float
-    keys: Keys
-    version: int
-
-
 class _Memory:
     """Tokens that were verified, by their hashes; the oldest goes first, which is the first to end."""
 
     def __init__(self) -> None:
-        self._entries: dict[bytes, _Entry] = {}
+        self._proofs: dict[bytes, Proof] = {}
 
-    def find(self, digest: bytes, now: float) -> Caller | None:
-        """Return the holder of a token that is known and still good."""
-        entry = self._entries.get(digest)
-        if entry is None:
-            return None
-        # Before it was known: the clock was set back, and nobody can tell how long it has been known.
-        if entry.since <= now < entry.until and entry.version == entry.keys.version:
-            return entry.caller
-        del self._entries[digest]
+    def find(self, digest: bytes, now: float) -> Proof | None:
+        """Return what was found of a token, if it still counts."""
+        proof = self._proofs.get(digest)
+        if proof is None or proof.holds(now):
+            return proof
+        del self._proofs[digest]
         return None
 
-    def add(self, digest: bytes, entry: _Entry) -> None:
+    def add(self, digest: bytes, proof: Proof) -> None:
         """Remember a token."""
-        self._entries[digest] = entry
-        if len(self._entries) > MOST_REMEMBERED:
-            del self._entries[next(iter(self._entries))]
+        self._proofs[digest] = proof
+        if len(self._proofs) > MOST_REMEMBERED:
+            del self._proofs[next(iter(self._proofs))]

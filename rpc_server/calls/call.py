@@ -14,7 +14,7 @@ from rpc_server.calls.layers import Layer, compose
 from rpc_server.calls.layers.log import log
 from rpc_server.calls.measures import BUDGET_REFUSALS, PROGRESS_DROPPED
 from rpc_server.calls.outcome import Outcome
-from rpc_server.calls.recall import NOT_KEPT, Looked, Recall, SharedRecall
+from rpc_server.calls.recall import NOT_KEPT, Kept, Looked, Recall, SharedRecall
 from rpc_server.calls.relay import MemoryRelay
 from rpc_server.calls.streams import CallStream, Event, Gauge, Owner, Relay
 from rpc_server.calls.telemetry import NO_METRICS, Metrics
@@ -133,7 +133,7 @@ class Calls:
         for whoever has looked for a kept answer before.
         """
         looked = looked or await self.look(name, arguments, caller, request_id)
-        if looked.outcome is not None:
+        if isinstance(looked, Kept):
             return looked.outcome
         call = self._call(name, arguments, caller, request_id)
         call.limit = looked.limit

@@ -7,10 +7,11 @@ permission missing, a limit reached, arguments that do not fit) goes through the
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
 from time import perf_counter
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import orjson
 
@@ -54,17 +55,40 @@ class Glance(Protocol):
         ...
 
 
-class Looked(NamedTuple):
-    """What a look for a kept answer brought: *outcome*, or what the *limit* said of the call, if it was asked."""
+class Ask(NamedTuple):
+    """A call that may be made and fits its tool, and the key under which an answer to it is kept."""
 
-    outcome: Outcome | None = None
+    tool: Tool
+    kind: ToolClass
+    caller: Caller
+    key: bytes
+
+
+class Kept(NamedTuple):
+    """An answer that was given past the layers: to what, how old it is, and what the limit said, if there is one."""
+
+    ask: Ask
+    entry: Entry
+    age_seconds: float
+    limit: Decision | None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return what came of the call."""
+        return Outcome(self.ask.tool, self.entry.result, None, self.limit, self.age_seconds)
+
+
+class NotKept(NamedTuple):
+    """No answer, and what the limit said of the call, if it was asked."""
+
     limit: Decision | None = None
 
 
-NOT_KEPT: Final = Looked()
+Looked: TypeAlias = Kept | NotKept
+NOT_KEPT: Final = NotKept()
 
 
-class _Recall:
+class _Recall(ABC):
     """What both kinds have in common."""
 
     def __init__(self, clock: Callable[[], datetime], metrics: Metrics, *, version: str, most: int) -> None:
@@ -74,8 +98,18 @@ class _Recall:
         self._version = version
         self._most = most
 
-    def _key(self, tool: Tool, raw: Any, caller: Caller) -> bytes | None:
-        """Return under which key the answer is kept for those who may have it; None: it is not, or they may not."""
+    async def __call__(self, tool: Tool, raw: Any, caller: Caller, request_id: str) -> Looked:
+        """Return what comes of a call where that is known, having counted, limited and logged it."""
+        began = perf_counter()
+        ask = self._asked(tool, raw, caller)
+        return NOT_KEPT if ask is None else await self.answer(ask, request_id, began)
+
+    @abstractmethod
+    async def answer(self, ask: Ask, request_id: str, began: float) -> Looked:
+        """Do so for a call that was found good; it came at *began*, by the clock of performance."""
+
+    def _asked(self, tool: Tool, raw: Any, caller: Caller) -> Ask | None:
+        """Return what is asked, where answers are kept for those who may have them; None: they are not, or may not."""
         if not tool.cache_seconds or tool.streams or caller.lacks(tool.permissions):
             return None
         try:
@@ -85,27 +119,30 @@ class _Recall:
             arguments = found_valid(tool.arguments, said)
         except (TypeError, InvalidArguments):
             return None
-        return key_of(self._version, tool.name, caller.tenant_id, caller.permissions, arguments.as_json)
+        key = key_of(self._version, tool.name, caller.tenant_id, caller.permissions, arguments.as_json)
+        return Ask(tool, class_of(tool), caller, key)
 
-    def _given(
-        self, tool: Tool, entry: Entry, limit: Decision | None, caller: Caller, request_id: str, seconds: float
-    ) -> Outcome:
+    def _given(self, ask: Ask, entry: Entry, limit: Decision | None, request_id: str, began: float, now: float) -> Kept:
         """Return an answer, having logged and counted it."""
-        tell("ok", seconds, **_who(tool, caller, request_id))
-        measured_hit(self._metrics, tool.name, seconds)
-        return Outcome(tool, entry.result, None, limit, age_of(entry, self._now()))
+        seconds = perf_counter() - began
+        tell("ok", seconds, **_who(ask, request_id))
+        measured_hit(self._metrics, ask.tool.name, seconds)
+        return Kept(ask, entry, age_of(entry, now), limit)
 
     def _now(self) -> float:
         return self._clock().timestamp()
 
 
-def _who(tool: Tool, caller: Caller, request_id: str) -> dict[str, str]:
+def _who(ask: Ask, request_id: str) -> dict[str, str]:
     """Return what the layer of the log binds for a call's lines."""
-    return {"tool": tool.name, "tenant": caller.tenant_id, "user": caller.user_id, "request_id": request_id}
+    caller = ask.caller
+    return {"tool": ask.tool.name, "tenant": caller.tenant_id, "user": caller.user_id, "request_id": request_id}
 
 
 class Recall(_Recall):
     """Finds answers in this process; where it finds none, it has had no effect."""
+
+    waits = False
 
     def __init__(
         self,
@@ -121,23 +158,24 @@ class Recall(_Recall):
         self._memory = memory
         self._counter = counter
 
-    async def __call__(self, tool: Tool, raw: Any, caller: Caller, request_id: str) -> Looked:
-        """Return what comes of a call where that is known, having counted, limited and logged it."""
-        began = perf_counter()
-        key = self._key(tool, raw, caller)
-        entry = None if key is None else self._memory.find(caller.tenant_id, key)
-        if entry is None or not holds(entry, self._now()):
+    async def answer(self, ask: Ask, request_id: str, began: float) -> Looked:
+        """Look, and then count."""
+        _, kind, caller, key = ask
+        entry, now = self._memory.find(caller.tenant_id, key), self._now()
+        if entry is None or not holds(entry, now):
             return NOT_KEPT
         limit = None
         if self._most:
-            limit = self._counter.count(caller.tenant_id, caller.user_id, class_of(tool), self._most)
+            limit = self._counter.count(caller.tenant_id, caller.user_id, kind, self._most)
             if not limit.passes:
                 return NOT_KEPT
-        return Looked(self._given(tool, entry, limit, caller, request_id, perf_counter() - began))
+        return self._given(ask, entry, limit, request_id, began, now)
 
 
 class SharedRecall(_Recall):
     """Finds answers that replicas share; where it finds none, the call may have been counted."""
+
+    waits = True
 
     def __init__(
         self, glance: Glance, clock: Callable[[], datetime], metrics: Metrics, *, version: str, most: int
@@ -145,20 +183,17 @@ class SharedRecall(_Recall):
         super().__init__(clock, metrics, version=version, most=most)
         self._glance = glance
 
-    async def __call__(self, tool: Tool, raw: Any, caller: Caller, request_id: str) -> Looked:
-        """Return what comes of a call where that is known, and else what the limit has said of it, if it was asked."""
-        began = perf_counter()
-        key = self._key(tool, raw, caller)
-        if key is None:
-            return NOT_KEPT
+    async def answer(self, ask: Ask, request_id: str, began: float) -> Looked:
+        """Look and count at once; where nothing is found, the limit has been asked all the same."""
+        tool, kind, caller, key = ask
         try:
-            limit, entry = await self._glance.look(caller.tenant_id, caller.user_id, class_of(tool), self._most, key)
+            limit, entry = await self._glance.look(caller.tenant_id, caller.user_id, kind, self._most, key)
         except asyncio.CancelledError:
             seconds = perf_counter() - began
-            tell("cancelled", seconds, **_who(tool, caller, request_id))
+            tell("cancelled", seconds, **_who(ask, request_id))
             measured_end(self._metrics, tool.name, "cancelled", seconds)
             raise
-        passes = limit is None or limit.passes
-        if entry is None or not passes or not holds(entry, self._now()):
-            return Looked(limit=limit)
-        return Looked(self._given(tool, entry, limit, caller, request_id, perf_counter() - began))
+        passes, now = limit is None or limit.passes, self._now()
+        if entry is None or not passes or not holds(entry, now):
+            return NotKept(limit)
+        return self._given(ask, entry, limit, request_id, began, now)

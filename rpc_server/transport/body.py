@@ -7,6 +7,8 @@ from aiohttp import hdrs, web
 from rpc_server.settings import Settings
 
 SETTINGS = web.AppKey("settings", Settings)
+# Where somebody has taken the body off the connection already.
+BODY = web.RequestKey("body", bytes)
 # What aiohttp unpacks by itself, bounded by the same size.
 _ENCODINGS = frozenset({"identity", "gzip", "deflate"})
 
@@ -21,8 +23,8 @@ async def read_body(request: web.Request) -> bytes:
     if encoding is not None and encoding.lower() not in _ENCODINGS:
         raise web.HTTPUnsupportedMediaType
     try:
-        if encoding is None and request.content.is_eof():  # it came with the head: there is nothing to wait for
-            body = request.content.read_nowait()
+        if BODY in request or (encoding is None and request.content.is_eof()):  # there is nothing to wait for
+            body = request[BODY] if BODY in request else request.content.read_nowait()
             if len(body) > settings.max_body_bytes:
                 raise web.HTTPRequestEntityTooLarge(settings.max_body_bytes)
             return body

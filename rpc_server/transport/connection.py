@@ -1,7 +1,6 @@
 """A connection of the server: closed unless it soon brings a request, and known to those who work only for it."""
 
 import asyncio
-import secrets
 from typing import Any, cast
 
 import structlog
@@ -10,6 +9,7 @@ from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError, L
 
 from rpc_server.transport.answers import refusal
 from rpc_server.transport.middleware import SERVER_NAME
+from rpc_server.transport.request_ids import new_id
 
 logger = structlog.get_logger("http")
 
@@ -26,7 +26,7 @@ class Connection(web.RequestHandler):
     and what it cannot read it would send back as plain text and write to the log, be it a token.
     """
 
-    __slots__ = ("_head_seconds", "_taking", "_waiting", "stops")
+    __slots__ = ("_head_seconds", "_taking", "_waiting", "headers_before", "stops")
 
     def __init__(self, head_seconds: float, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -34,6 +34,8 @@ class Connection(web.RequestHandler):
         self._waiting: asyncio.TimerHandle | None = None
         self._taking: asyncio.TimerHandle | None = None
         self.stops: asyncio.Task[Any] | None = None
+        # What the last request said in its headers, and what somebody has made of that.
+        self.headers_before: tuple[Any, bytes] = ((), b"")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first request; between requests aiohttp's keep-alive time counts."""
@@ -41,14 +43,13 @@ class Connection(web.RequestHandler):
         assert self.transport is not None
         # So that we are told of every byte that the client does not take, be it the last of an answer.
         self.transport.set_write_buffer_limits(high=0)
-        self._waiting = self._loop.call_later(self._head_seconds, self.force_close)
+        self._waiting = self._loop.call_later(self._head_seconds, self._end_unless_asked)
 
-    def data_received(self, data: bytes) -> None:
-        """Stop waiting once a request has come, or what cannot become one."""
-        super().data_received(data)
-        if self._waiting is not None and self._request_count:
-            self._waiting.cancel()
-            self._waiting = None
+    def _end_unless_asked(self) -> None:
+        """Wait no longer, unless a request has come, or what cannot become one."""
+        self._waiting = None
+        if not self._request_count:
+            self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop waiting, and stop what was only done for whoever is gone."""
@@ -95,7 +96,7 @@ class Connection(web.RequestHandler):
         if status != 400:
             return super().handle_error(request, status, exc, message)
         self.log_exception(exc_info=exc)
-        request_id = secrets.token_hex(16)
+        request_id = new_id()
         response = refusal(_status_of(exc), request_id)
         response.headers["X-Request-Id"] = request_id
         response.headers[hdrs.SERVER] = SERVER_NAME
@@ -139,7 +140,7 @@ class Turned(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say so; closing right away would take the answer along, if there is something unread."""
         peer = cast("asyncio.Transport", transport)
-        request_id = secrets.token_hex(16)
+        request_id = new_id()
         body = refusal(503, request_id).body
         assert isinstance(body, bytes)
         head = (

@@ -17,6 +17,7 @@ from rpc_server.contract.caller import Caller
 from rpc_server.contract.client import CLIENT, LogLevel
 from rpc_server.contract.errors import PermissionDenied, ProtocolError, ToolError, UnknownTool
 from rpc_server.contract.limit import Decision
+from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Tool
 from rpc_server.protocol.errors import NOT_GRANTED, REQUEST_CANCELLED, STATUS, Refusal, invalid_params, no_such_method
 from rpc_server.protocol.jsonrpc import INTERNAL_ERROR, Id, encode
@@ -25,6 +26,7 @@ from rpc_server.protocol.mcp_modern import completed, discovery, listing
 from rpc_server.protocol.server_info import ServerInfo, is_heard
 from rpc_server.protocol.sieve import call_failure, call_result, listed_tool
 from rpc_server.protocol.versions import VERSIONS, Version
+from rpc_server.transport.repeats import Blanks
 
 
 @dataclass(slots=True)
@@ -149,19 +151,16 @@ class Answering:
         only_page(asked.params)
         return listing(self._info, content) if asked.version.is_stateless else content
 
-    async def look(
-        self, id: Id, params: dict[str, Any], version: Version, caller: Caller, request_id: str
-    ) -> Answer | Looked:
-        """Return the answer to a `tools/call` where it is kept, before anything is made ready to wait for it."""
+    async def look(self, params: dict[str, Any], caller: Caller, request_id: str) -> Looked:
+        """Look for the answer to a `tools/call`, before anything is made ready to wait for it."""
         name, arguments = params.get("name"), params.get("arguments")
         if not isinstance(name, str) or not isinstance(arguments, dict | NoneType):
             return NOT_KEPT
-        looked = await self._calls.look(name, arguments, caller, request_id)
-        outcome = looked.outcome
-        if outcome is None or outcome.result is None:
-            return looked
-        result = call_result(outcome.result, version, outcome.cache)
-        return Answer(self._encoded(id, version, result), limit=outcome.limit)
+        return await self._calls.look(name, arguments, caller, request_id)
+
+    def kept(self, version: Version, result: Result, blanks: Blanks) -> bytes:
+        """Return the answer to a `tools/call` of *version* whose result was kept."""
+        return self._encoded(blanks.id, version, call_result(result, version, blanks.cache))
 
     async def _call(self, asked: Asked) -> Answer:
         name, arguments = tool_call(asked.params)

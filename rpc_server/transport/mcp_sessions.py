@@ -1,11 +1,14 @@
 """MCP 2025-03-26 to 2025-11-25 over HTTP: sessions, whose requests go on when a connection is lost."""
 
 import asyncio
+from functools import partial
 
 import orjson
 from aiohttp import web
 
 from rpc_server.backends.session_memory import SessionMemory
+from rpc_server.calls.recall import Kept
+from rpc_server.contract.caller import Caller
 from rpc_server.protocol import mcp_legacy
 from rpc_server.protocol.errors import Refusal, no_such_method
 from rpc_server.protocol.jsonrpc import INVALID_REQUEST, NO_ID, Fault, Id, Parsed, Request
@@ -17,6 +20,7 @@ from rpc_server.transport.mcp_answer import Answer, Answering, Asked
 from rpc_server.transport.mcp_delivery import event_of, is_silent, json_answer, stream
 from rpc_server.transport.mcp_work import Work
 from rpc_server.transport.middleware import CALLER, REQUEST_ID
+from rpc_server.transport.repeats import LOOKED, kept_answer
 
 
 class Sessions:
@@ -59,10 +63,12 @@ class Sessions:
         if isinstance(asked, Answer):
             return json_answer(asked)
         if asked.method == "tools/call":
-            looked = await self._answering.look(asked.id, asked.params, asked.version, asked.caller, asked.request_id)
-            if isinstance(looked, Answer):
-                return json_answer(looked)
-            asked.looked = looked
+            look = self._answering.look
+            asked.looked = request.get(LOOKED) or await look(asked.params, asked.caller, asked.request_id)
+            if isinstance(asked.looked, Kept):
+                encode = partial(self._answering.kept, session.version)
+                still = partial(self._is_open, session, asked.caller)
+                return kept_answer(request, asked.looked, encode, id=asked.id, still=still)
         return await self._answer(request, session, asked)
 
     async def resume(self, request: web.Request, last_seen: str) -> web.StreamResponse:
@@ -105,6 +111,10 @@ class Sessions:
         if session is None or await self._memory.has_ended(session):
             raise mcp_legacy.ended_session()
         return session
+
+    async def _is_open(self, session: Session, caller: Caller) -> bool:
+        """Tell whether a session still goes on."""
+        return self._seal.read(session.id, caller) is not None and not await self._memory.has_ended(session)
 
     def _take_notifications(self, session: Session, parsed: Parsed) -> None:
         """Call off what is called off; other notifications, and answers to nothing, ask for nothing."""

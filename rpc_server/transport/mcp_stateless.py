@@ -1,7 +1,10 @@
 """MCP 2026-07-28 over HTTP: a request, its answer, and nothing that outlives them."""
 
+from functools import partial
+
 from aiohttp import web
 
+from rpc_server.calls.recall import Kept
 from rpc_server.protocol import mcp_modern
 from rpc_server.protocol.errors import Refusal
 from rpc_server.protocol.jsonrpc import NO_ID, Parsed
@@ -11,6 +14,7 @@ from rpc_server.transport.connection import stopped_when_gone
 from rpc_server.transport.mcp_answer import Answer, Answering, Asked
 from rpc_server.transport.mcp_delivery import delivered, json_answer
 from rpc_server.transport.middleware import CALLER, REQUEST_ID
+from rpc_server.transport.repeats import LOOKED, kept_answer
 
 
 class Stateless:
@@ -19,6 +23,7 @@ class Stateless:
     def __init__(self, answering: Answering) -> None:
         self._answering = answering
         self._methods = ["server/discover", *answering.methods]
+        self._kept = partial(answering.kept, V2026_07_28)
         self._mirrored = {tool.name: mirrored_arguments(tool.input_schema) for tool in answering.tools}
 
     async def post(self, request: web.Request, parsed: Parsed) -> web.StreamResponse:
@@ -34,10 +39,9 @@ class Stateless:
         caller, request_id = request[CALLER], request[REQUEST_ID]
         looked = None
         if message.method == "tools/call":
-            found = await self._answering.look(message.id, envelope.params, V2026_07_28, caller, request_id)
-            if isinstance(found, Answer):
-                return json_answer(found)
-            looked = found
+            looked = request.get(LOOKED) or await self._answering.look(envelope.params, caller, request_id)
+            if isinstance(looked, Kept):
+                return kept_answer(request, looked, self._kept, id=message.id)
         asked = Asked(
             method=message.method,
             id=message.id,

@@ -10,6 +10,7 @@ from rpc_server.transport.middleware import Step
 
 METRICS_PATH = "/metrics"
 UNMATCHED = "unmatched"
+GONE = "gone"
 _STREAMS = web.RequestKey("streams", bool)
 _TYPE = {hdrs.CONTENT_TYPE: "text/plain; version=0.0.4; charset=utf-8"}
 
@@ -33,13 +34,16 @@ def counted(metrics: Metrics) -> Callable[[web.Request, web.StreamResponse | Non
     """Count each request when it has been answered, or (None) when nobody waits for an answer any more."""
 
     def count(request: web.Request, response: web.StreamResponse | None) -> None:
-        status = "gone" if response is None else f"{response.status // 100}xx"
-        route = route_of(request)
-        metrics.count(HTTP_REQUESTS, route, request.method, status)
+        metrics.count(HTTP_REQUESTS, *request_labels(request, response))
         if _STREAMS in request:
-            metrics.count(SSE_WATCHERS, route, by=-1)
+            metrics.count(SSE_WATCHERS, route_of(request), by=-1)
 
     return count
+
+
+def request_labels(request: web.Request, response: web.StreamResponse | None) -> tuple[str, str, str]:
+    """Return under which labels an answered request is counted."""
+    return route_of(request), request.method, GONE if response is None else f"{response.status // 100}xx"
 
 
 def streams_counted(metrics: Metrics) -> Step:

@@ -1,7 +1,5 @@
 """The HTTP ring: request id, the caller behind a token, and an answer to whatever goes wrong."""
 
-import re
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeAlias
 
@@ -16,11 +14,11 @@ from rpc_server.contract.caller import Caller
 from rpc_server.protocol.mcp_message import error_message
 from rpc_server.transport.answers import error_response, json_response, refusal
 from rpc_server.transport.refusals import Refusals
+from rpc_server.transport.request_ids import chosen_id
 
 REQUEST_ID = web.RequestKey("request_id", str)
 CALLER = web.RequestKey("caller", Caller)
 SERVER_NAME = "crm-mcp"  # aiohttp would name itself and Python, with their versions
-_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 METADATA_PATHS = frozenset({METADATA_PATH, f"{METADATA_PATH}/mcp"})
 PUBLIC_PATHS = frozenset({"/health", "/ready", "/metrics"}) | METADATA_PATHS
@@ -85,9 +83,7 @@ def ring(
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get("X-Request-Id")
-        chosen = given if given and _SANE_ID.fullmatch(given) else secrets.token_hex(16)
-        request[REQUEST_ID] = chosen
+        request[REQUEST_ID] = chosen = chosen_id(request.headers.get("X-Request-Id"))
         response: web.StreamResponse | None = None
         with logged_with(request_id=chosen):
             try:
@@ -122,7 +118,7 @@ def authenticate(
         if request.path in PUBLIC_PATHS:
             return None
         try:
-            request[CALLER] = await verifier.identify(_bearer(request))
+            request[CALLER] = await verifier.identify(bearer(request))
         except TokenRefused as refused:
             refusals.note(request, request[REQUEST_ID], str(refused), refused.fault)
             return _unauthorized(str(refused), request)
@@ -134,7 +130,8 @@ def authenticate(
     return identify
 
 
-def _bearer(request: web.Request) -> str:
+def bearer(request: web.Request) -> str:
+    """Return the token that a request bears; raises TokenRefused."""
     headers = request.headers.getall(hdrs.AUTHORIZATION, [])
     if not headers:
         raise TokenRefused("This needs a token: send 'Authorization: Bearer <token>'.", "missing")

@@ -1,6 +1,7 @@
 """Plain HTTP: /v1/tools/list and /v1/tools/execute."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -8,14 +9,17 @@ from aiohttp import web
 
 from rpc_server.calls.call import Calls
 from rpc_server.calls.outcome import Outcome
+from rpc_server.calls.recall import Kept
 from rpc_server.contract.arguments import MOST_PROBLEMS
 from rpc_server.contract.errors import FieldProblem, InvalidArguments, UnknownTool
+from rpc_server.contract.result import Result
 from rpc_server.protocol.json_body import BodyFault, read_json
 from rpc_server.protocol.tool_shapes import listed
 from rpc_server.settings import Settings
 from rpc_server.transport.answers import json_response, limit_headers, tool_error_response
 from rpc_server.transport.body import read_body
 from rpc_server.transport.middleware import CALLER, REQUEST_ID
+from rpc_server.transport.repeats import LOOKED, Blanks, kept_answer
 
 
 def routes(calls: Calls, settings: Settings) -> list[web.RouteDef]:
@@ -32,7 +36,10 @@ def routes(calls: Calls, settings: Settings) -> list[web.RouteDef]:
         request_id = request[REQUEST_ID]
         try:
             name, arguments = _asked(await read_body(request), settings.max_json_depth)
-            outcome = await calls.run(name, arguments, request[CALLER], request_id)
+            looked = request.get(LOOKED) or await calls.look(name, arguments, request[CALLER], request_id)
+            if isinstance(looked, Kept):
+                return kept_answer(request, looked, partial(_encoded, name))
+            outcome = await calls.run(name, arguments, request[CALLER], request_id, looked=looked)
         except (InvalidArguments, UnknownTool) as error:
             return tool_error_response(error, request_id)
         response = _answer(outcome, request_id)
@@ -46,12 +53,17 @@ def _answer(outcome: Outcome, request_id: str) -> web.Response:
     if outcome.error is not None:
         return tool_error_response(outcome.error, request_id)
     assert outcome.result is not None
-    return json_response(
+    body = _encoded(outcome.tool.name, outcome.result, Blanks(None, outcome.cache, datetime.now(UTC)))
+    return web.Response(body=body, content_type="application/json")
+
+
+def _encoded(name: str, result: Result, blanks: Blanks) -> bytes:
+    return orjson.dumps(
         {
-            "tool_name": outcome.tool.name,
-            "result": orjson.Fragment(outcome.result.as_json()),
-            **({} if outcome.cache is None else {"cache": outcome.cache}),
-            "timestamp": datetime.now(UTC),
+            "tool_name": name,
+            "result": orjson.Fragment(result.as_json()),
+            **({} if blanks.cache is None else {"cache": blanks.cache}),
+            "timestamp": blanks.now,
         }
     )
 

@@ -9,25 +9,33 @@ from aiohttp import web
 from rpc_server.calls.call import Calls
 from rpc_server.calls.dispatch import Dispatcher, Method, MethodError
 from rpc_server.calls.outcome import Outcome
+from rpc_server.calls.recall import Kept, NotKept
 from rpc_server.calls.tracing import WIRE, Remote, Wire
 from rpc_server.contract.caller import Caller
 from rpc_server.contract.errors import PermissionDenied, UnknownTool
 from rpc_server.contract.limit import Decision
-from rpc_server.protocol.jsonrpc import INVALID_PARAMS, NO_ID, Request
+from rpc_server.contract.result import Result
+from rpc_server.protocol.jsonrpc import INVALID_PARAMS, NO_ID, Request, encode, success_member
 from rpc_server.protocol.tool_shapes import listed, tool_failure, tool_result
 from rpc_server.transport.answers import add_headers, limit_headers
 from rpc_server.transport.body import read_body
 from rpc_server.transport.middleware import CALLER, REQUEST_ID
+from rpc_server.transport.repeats import LOOKED, Blanks, repeatable
 
 
 @dataclass(slots=True)
 class RpcContext:
-    """Who sent a body; and, for HTTP's sake, whether its only request was refused, and the limit closest to its end."""
+    """Who sent a body; and, for HTTP's sake, whether its only request was refused, and the limit closest to its end.
+
+    *before* is what came of a look for a kept answer to its only request, *kept* the answer that was found.
+    """
 
     caller: Caller
     request_id: str
     refused: PermissionDenied | None = None
     limit: Decision | None = None
+    before: NotKept | None = None
+    kept: Kept | None = None
 
     def note(self, outcome: Outcome) -> None:
         """Take from what came of a call what belongs into headers."""
@@ -67,7 +75,10 @@ def methods(calls: Calls) -> Mapping[str, Method]:
         try:
             aliases = [alias for alias in (context.alias, progress_token(_meta)) if alias]
             WIRE.set(Wire(context.alias, remote=Remote.of(_meta) if isinstance(_meta, dict) else None))
-            outcome = await calls.run(name, arguments, context.body.caller, context.request_id, aliases)
+            looked = context.body.before or await calls.look(name, arguments, context.body.caller, context.request_id)
+            if isinstance(looked, Kept):
+                context.body.kept = looked
+            outcome = await calls.run(name, arguments, context.body.caller, context.request_id, aliases, looked)
         except UnknownTool as unknown:
             raise MethodError(INVALID_PARAMS, unknown.message, unknown.details) from None
         context.body.note(outcome)
@@ -77,6 +88,10 @@ def methods(calls: Calls) -> Mapping[str, Method]:
         return tool_result(outcome.result, outcome.cache)
 
     return {"tools/list": list_tools, "tools/call": call_tool}
+
+
+def _kept(result: Result, blanks: Blanks) -> bytes:
+    return encode(success_member(blanks.id, tool_result(result, blanks.cache)))
 
 
 def progress_token(meta: Any) -> str:
@@ -90,10 +105,12 @@ def routes(dispatcher: Dispatcher) -> list[web.RouteDef]:
 
     async def rpc(request: web.Request) -> web.Response:
         parsed = dispatcher.parse(await read_body(request))
-        context = RpcContext(request[CALLER], request[REQUEST_ID])
+        context = RpcContext(request[CALLER], request[REQUEST_ID], before=request.get(LOOKED))
         answer = await dispatcher.run(parsed, context)
         if answer is None:
             return web.Response(status=204)
+        if context.kept is not None and not parsed.is_batch:
+            repeatable(request, context.kept, _kept, id=parsed.members[0].id)
         response = web.Response(body=answer, content_type="application/json", headers=limit_headers(context.limit))
         if context.refused is not None and not parsed.is_batch:
             response.set_status(403)

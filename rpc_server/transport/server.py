@@ -10,6 +10,7 @@ from rpc_server.transport.body import SETTINGS
 from rpc_server.transport.connection import Connection, Turned
 from rpc_server.transport.expectations import without_odd_expectations
 from rpc_server.transport.lifecycle import LIFECYCLE
+from rpc_server.transport.repeats import REPEATS
 
 # What has not ended by itself, nor when it was told to, is cut off after this.
 _CUT_SECONDS = 1.0
@@ -37,10 +38,10 @@ class Runner(web.AppRunner):
         await super().cleanup()
 
     async def _make_server(self) -> web.Server:
-        plain = await super()._make_server()
+        plain, repeats = await super()._make_server(), self.app[REPEATS]
         return _Server(
             self.app[SETTINGS],
-            plain.request_handler,
+            repeats.before(plain.request_handler) if repeats else plain.request_handler,
             request_factory=without_odd_expectations(plain.request_factory),
             handler_cancellation=plain.handler_cancellation,
             **plain._kwargs,  # noqa: SLF001 - aiohttp has no other way to choose the connection's class

@@ -96,7 +96,7 @@ def test_what_is_remembered_is_bounded_and_the_oldest_goes_first(bench: Bench) -
     for good in tokens:
         bench.verify(good, 0)
 
-    assert len(bench.verifier._remembered._entries) == MOST_REMEMBERED
+    assert len(bench.verifier._remembered._proofs) == MOST_REMEMBERED
     assert not bench.verify(tokens[-1], 1)
     assert not bench.verify(tokens[10], 1)
     assert bench.verify(tokens[0], 1)
@@ -106,7 +106,7 @@ def test_no_token_is_kept(bench: Bench) -> None:
     good = token(3600)
     bench.verify(good, 0)
 
-    assert not [part for part in good.split(".") if part in repr(bench.verifier._remembered._entries)]
+    assert not [part for part in good.split(".") if part in repr(bench.verifier._remembered._proofs)]
 
 
 def test_tokens_that_differ_in_a_character_are_different(bench: Bench) -> None:

@@ -1,0 +1,270 @@
+"""Requests that have come before, byte by byte but for their ids: they are answered again without being read again.
+
+Whoever asks the same twice has been found to be who they are, to speak the protocol, and to ask for what they may
+have. As long as that holds (the token, the session, the stage that the server is in) only what differs from one time to
+the next is done anew: the limit is counted, the kept answer looked for, the call logged and measured, and the answer
+gets its id and its age. Everything else goes the long way, and so does a repeated request whose answer is not kept.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import orjson
+from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.typedefs import Handler
+
+from rpc_server.backends.verifier import Proof, Verifier
+from rpc_server.calls.cache import Entry
+from rpc_server.calls.log_context import logged_with
+from rpc_server.calls.measures import HTTP_REQUESTS
+from rpc_server.calls.recall import NOT_KEPT, Ask, Kept, Looked, NotKept, Recall, SharedRecall
+from rpc_server.calls.telemetry import Metrics
+from rpc_server.contract.result import Result
+from rpc_server.transport.answers import limit_headers
+from rpc_server.transport.body import BODY
+from rpc_server.transport.connection import Connection
+from rpc_server.transport.lifecycle import Lifecycle
+from rpc_server.transport.metrics import GONE, request_labels
+from rpc_server.transport.middleware import bearer
+from rpc_server.transport.request_ids import chosen_id
+from rpc_server.transport.whole import WholeResponse
+
+_MOST_REMEMBERED: Final = 1000
+_MOST_BODY_BYTES: Final = 4096
+# Longer answers are made anew each time, so that what is remembered has a bound.
+_MOST_ANSWER_BYTES: Final = 16 * 1024
+# What differs from one time to the next and is no part of the question.
+_PASSED_OVER: Final = frozenset({b"content-length", b"traceparent", b"tracestate", b"x-request-id"})
+# With these the answer, or the way to it, is another one.
+_NEVER: Final = (hdrs.ORIGIN, hdrs.EXPECT, hdrs.UPGRADE)
+# An id that is written back as it came.
+_ID: Final = re.compile(rb'"id"\s*:\s*("[\w.:+/=-]{1,100}"|0|[1-9]\d{0,17})(?=\s*[,}])')
+# JSON has none of these, unless they are escaped: they stand for what is filled in.
+_BLANK: Final = re.compile(rb"([\x00-\x02])")
+
+
+class Blanks(NamedTuple):
+    """What an answer from the cache says anew each time: its request's id, how old it is, and what time it is."""
+
+    id: Any
+    cache: dict[str, Any] | None
+    now: Any
+
+
+_TO_FILL_IN: Final = Blanks(
+    orjson.Fragment(b"\x00"), {"hit": True, "age_seconds": orjson.Fragment(b"\x01")}, orjson.Fragment(b'"\x02"')
+)
+
+# The headers' digest, the path, and the body before and behind its id.
+_Key: TypeAlias = tuple[bytes, str, bytes, bytes]
+
+# Makes the body of an answer.
+Encode: TypeAlias = Callable[[Result, Blanks], bytes]
+
+
+class Repeatable(NamedTuple):
+    """What an endpoint says of a request that it answers from the cache.
+
+    *still* tells whether what it found of the request holds, beside the caller's token; None: that does not change.
+    """
+
+    ask: Ask
+    encode: Encode
+    id: Any
+    still: Callable[[], Awaitable[bool]] | None
+
+
+REPEATABLE = web.RequestKey("repeatable", Repeatable)
+# What came of a look before a request went the long way: its call was counted, and may not be counted twice.
+LOOKED = web.RequestKey("looked", NotKept)
+
+
+def repeatable(
+    request: web.Request,
+    kept: Kept,
+    encode: Encode,
+    *,
+    id: Any = None,
+    still: Callable[[], Awaitable[bool]] | None = None,
+) -> None:
+    """Have *request*, which is answered with what was *kept*, answered in short the next time."""
+    request[REPEATABLE] = Repeatable(kept.ask, encode, id, still)
+
+
+def kept_answer(
+    request: web.Request,
+    kept: Kept,
+    encode: Encode,
+    *,
+    id: Any = None,
+    still: Callable[[], Awaitable[bool]] | None = None,
+) -> web.Response:
+    """Answer *request* with what was *kept*, and the next time in short."""
+    repeatable(request, kept, encode, id=id, still=still)
+    body = encode(kept.entry.result, Blanks(id, kept.outcome.cache, datetime.now(UTC)))
+    return web.Response(body=body, content_type="application/json", headers=limit_headers(kept.limit))
+
+
+class _Repeat:
+    """A request that has come before: what is asked, what must hold, and the answer with blanks."""
+
+    __slots__ = ("_encode", "_entry", "_parts", "ask", "labels", "proof", "still")
+
+    def __init__(self, of: Repeatable, proof: Proof, labels: tuple[str, ...]) -> None:
+        self.ask: Ask = of.ask
+        self.still = of.still
+        self.proof = proof
+        self.labels = labels
+        self._encode = of.encode
+        self._entry: Entry | None = None
+        self._parts: list[bytes] = []
+
+    def body(self, kept: Kept, id: bytes) -> bytes:
+        """Return the answer to a request of this *id*, as it was written."""
+        entry = kept.entry
+        if entry is not self._entry and entry != self._entry:
+            self._entry, self._parts = entry, _BLANK.split(self._encode(entry.result, _TO_FILL_IN))
+        parts = self._parts.copy()
+        for place in range(1, len(parts), 2):
+            parts[place] = _filled(parts[place], kept.age_seconds, id)
+        if len(entry.body) > _MOST_ANSWER_BYTES:
+            self._entry = None
+        return b"".join(parts)
+
+
+def _filled(blank: bytes, age_seconds: float, id: bytes) -> bytes:
+    if blank == b"\x00":
+        return id
+    if blank == b"\x01":
+        return b"%.1f" % age_seconds
+    return datetime.now(UTC).isoformat().encode()
+
+
+class Repeats:
+    """Answers requests that have come before, and has *handle* answer all others."""
+
+    def __init__(
+        self,
+        recall: Recall | SharedRecall,
+        verifier: Verifier,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+        report: Callable[[BaseException], str],
+    ) -> None:
+        self._recall = recall
+        self._verifier = verifier
+        self._lifecycle = lifecycle
+        self._metrics = metrics
+        self._report = report
+        self._known: dict[_Key, _Repeat] = {}
+
+    def before(self, handle: Handler) -> Handler:
+        """Return a handler that looks here before it has *handle* answer."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            asked = _asked(request)
+            if asked is None or not self._lifecycle.is_ready:
+                return await handle(request)
+            key, id, body = asked
+            repeat = self._known.get(key)
+            response = None if repeat is None else await self._again(request, key, repeat, id)
+            if response is not None:
+                return response
+            request[BODY] = body
+            answered = await handle(request)
+            self._learn(request, answered, key, id)
+            return answered
+
+        return answer
+
+    async def _again(self, request: web.Request, key: _Key, repeat: _Repeat, id: bytes) -> WholeResponse | None:
+        """Answer a request that has come before; None: it has to go the long way."""
+        began = perf_counter()
+        if not self._verifier.holds(repeat.proof):
+            del self._known[key]
+            return None
+        request_id = chosen_id(request.headers.get("X-Request-Id"))
+        if self._recall.waits or repeat.still is not None:
+            looked = await self._waited(request, repeat, request_id, began)
+        else:
+            looked = await self._recall.answer(repeat.ask, request_id, began)
+        if not isinstance(looked, Kept):
+            request[LOOKED] = looked
+            return None
+        self._metrics.count(HTTP_REQUESTS, *repeat.labels)
+        return WholeResponse(repeat.body(looked, id), looked.limit, request_id)
+
+    async def _waited(self, request: web.Request, repeat: _Repeat, request_id: str, began: float) -> Looked:
+        """Look where that may take a while, in which the server may be told to stop."""
+        self._lifecycle.begin(request)
+        try:
+            with logged_with(request_id=request_id):
+                if repeat.still is not None and not await repeat.still():
+                    return NOT_KEPT  # and it is not asked whether it is a call at all
+                return await self._recall.answer(repeat.ask, request_id, began)
+        except asyncio.CancelledError:
+            self._metrics.count(HTTP_REQUESTS, *repeat.labels[:-1], GONE)
+            raise
+        finally:
+            self._lifecycle.end(request)
+
+    def _learn(self, request: web.Request, answered: web.StreamResponse, key: _Key, id: bytes) -> None:
+        """Remember a request that was answered from the cache, if it can be told from all that are not the same."""
+        of = request.get(REPEATABLE)
+        if of is None or any(name in request.headers for name in _NEVER):
+            return
+        proof = self._verifier.proof(bearer(request))
+        if proof is None or not _is_id(of.id, id, request[BODY]):
+            return
+        self._known.pop(key, None)
+        self._known[key] = _Repeat(of, proof, request_labels(request, answered))
+        if len(self._known) > _MOST_REMEMBERED:
+            del self._known[next(iter(self._known))]
+
+
+REPEATS = web.AppKey[Repeats | None]("repeats")
+
+
+def _asked(request: web.Request) -> tuple[_Key, bytes, bytes] | None:
+    """Return all that a request says but its id, that id, and the body; None where it is not of the usual kind."""
+    content = request.content
+    if (
+        request.method != hdrs.METH_POST
+        or request.version != HttpVersion11
+        or not request.keep_alive
+        or not content.is_eof()
+        or content.exception() is not None
+    ):
+        return None
+    body = content.read_nowait()
+    if len(body) > _MOST_BODY_BYTES:
+        request[BODY] = body
+        return None
+    found = _ID.search(body)
+    start, end = found.span(1) if found else (len(body), len(body))
+    return (_digest(request), request.raw_path, body[:start], body[end:]), body[start:end], body
+
+
+def _digest(request: web.Request) -> bytes:
+    """Return a digest of the headers, which hold a token; mostly they are those of the request before."""
+    connection = request.protocol
+    assert isinstance(connection, Connection)
+    before, digest = connection.headers_before
+    if request.raw_headers != before:
+        said = [part for pair in request.raw_headers if pair[0].lower() not in _PASSED_OVER for part in pair]
+        # Neither a name nor a value holds a line's end.
+        digest = hashlib.sha256(b"\n".join(said)).digest()
+        connection.headers_before = request.raw_headers, digest
+    return digest
+
+
+def _is_id(id: Any, written: bytes, body: bytes) -> bool:
+    """Tell whether what was cut out of *body* is the request's id, and nothing else of it can be taken for one."""
+    if not written:
+        return id is None
+    return body.count(b'"id"') == 1 and b"\\" not in body and type(id) in (int, str) and orjson.dumps(id) == written
