@@ -8,8 +8,8 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError, LineTooLong
 
 from rpc_server.transport.answers import refusal
-from rpc_server.transport.middleware import SERVER_NAME
 from rpc_server.transport.request_ids import new_id
+from rpc_server.transport.whole import SERVER_NAME
 
 logger = structlog.get_logger("http")
 

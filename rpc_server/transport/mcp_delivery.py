@@ -7,10 +7,11 @@ from aiohttp import hdrs, web
 from aiohttp_sse import sse_response
 
 from rpc_server.backends.session_memory import Log
-from rpc_server.transport.answers import add_headers, limit_headers
+from rpc_server.transport.answers import add_headers
 from rpc_server.transport.mcp_answer import Answer, Answering, Asked, cancelled
 from rpc_server.transport.mcp_work import stopped
-from rpc_server.transport.middleware import REQUEST_ID, SERVER_NAME
+from rpc_server.transport.middleware import REQUEST_ID
+from rpc_server.transport.whole import SERVER_NAME, WholeResponse
 
 # So long an answer may be silent before it becomes a stream, which proxies keep open for its comments.
 _SILENT_SECONDS = 15.0
@@ -73,10 +74,9 @@ async def is_silent(log: Log) -> bool:
     return log.ended is not None and len(log.messages) == 1
 
 
-def json_answer(answer: Answer) -> web.Response:
+def json_answer(answer: Answer) -> WholeResponse:
     """Return an answer as JSON, with the status and the headers of its kind."""
-    headers = limit_headers(answer.limit)
-    response = web.Response(body=answer.body, status=answer.status, content_type="application/json", headers=headers)
+    response = WholeResponse(answer.body, answer.limit, status=answer.status)
     if answer.denied is not None:
         add_headers(response, answer.denied)
     return response

@@ -21,6 +21,7 @@ from rpc_server.transport.mcp_delivery import event_of, is_silent, json_answer, 
 from rpc_server.transport.mcp_work import Work
 from rpc_server.transport.middleware import CALLER, REQUEST_ID
 from rpc_server.transport.repeats import LOOKED, kept_answer
+from rpc_server.transport.whole import WholeResponse
 
 
 class Sessions:
@@ -90,7 +91,7 @@ class Sessions:
                 work.cancel()
         return web.Response(status=204)
 
-    def _begin(self, request: web.Request, parsed: Parsed) -> web.Response:
+    def _begin(self, request: web.Request, parsed: Parsed) -> WholeResponse:
         message = parsed.members[0]
         assert isinstance(message, Request)
         assert message.id is not NO_ID

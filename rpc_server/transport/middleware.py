@@ -15,10 +15,10 @@ from rpc_server.protocol.mcp_message import error_message
 from rpc_server.transport.answers import error_response, json_response, refusal
 from rpc_server.transport.refusals import Refusals
 from rpc_server.transport.request_ids import chosen_id
+from rpc_server.transport.whole import SERVER_NAME, WholeResponse
 
 REQUEST_ID = web.RequestKey("request_id", str)
 CALLER = web.RequestKey("caller", Caller)
-SERVER_NAME = "crm-mcp"  # aiohttp would name itself and Python, with their versions
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 METADATA_PATHS = frozenset({METADATA_PATH, f"{METADATA_PATH}/mcp"})
 PUBLIC_PATHS = frozenset({"/health", "/ready", "/metrics"}) | METADATA_PATHS
@@ -99,11 +99,19 @@ def ring(
             finally:
                 tell(request, response)
         if not response.prepared:
-            response.headers["X-Request-Id"] = chosen
-            response.headers[hdrs.SERVER] = SERVER_NAME
+            sign(response, chosen)
         return response
 
     return answer
+
+
+def sign(response: web.StreamResponse, request_id: str) -> None:
+    """Say in an answer whose it is, and to which request."""
+    if isinstance(response, WholeResponse):
+        response.request_id = request_id
+    else:
+        response.headers["X-Request-Id"] = request_id
+        response.headers[hdrs.SERVER] = SERVER_NAME
 
 
 def authenticate(

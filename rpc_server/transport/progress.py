@@ -19,7 +19,8 @@ from rpc_server.settings import Settings
 from rpc_server.transport.answers import limit_headers, tool_error_response
 from rpc_server.transport.body import read_body
 from rpc_server.transport.connection import stopped_when_gone
-from rpc_server.transport.middleware import CALLER, REQUEST_ID, SERVER_NAME
+from rpc_server.transport.middleware import CALLER, REQUEST_ID
+from rpc_server.transport.whole import SERVER_NAME
 
 # A watcher that takes nothing for so long is dropped.
 _SEND_SECONDS = 20.0

@@ -25,7 +25,6 @@ from rpc_server.calls.measures import HTTP_REQUESTS
 from rpc_server.calls.recall import NOT_KEPT, Ask, Kept, Looked, NotKept, Recall, SharedRecall
 from rpc_server.calls.telemetry import Metrics
 from rpc_server.contract.result import Result
-from rpc_server.transport.answers import limit_headers
 from rpc_server.transport.body import BODY
 from rpc_server.transport.connection import Connection
 from rpc_server.transport.lifecycle import Lifecycle
@@ -103,11 +102,11 @@ def kept_answer(
     *,
     id: Any = None,
     still: Callable[[], Awaitable[bool]] | None = None,
-) -> web.Response:
+) -> WholeResponse:
     """Answer *request* with what was *kept*, and the next time in short."""
     repeatable(request, kept, encode, id=id, still=still)
     body = encode(kept.entry.result, Blanks(id, kept.outcome.cache, datetime.now(UTC)))
-    return web.Response(body=body, content_type="application/json", headers=limit_headers(kept.limit))
+    return WholeResponse(body, kept.limit)
 
 
 class _Repeat:
@@ -197,7 +196,7 @@ class Repeats:
             request[LOOKED] = looked
             return None
         self._metrics.count(HTTP_REQUESTS, *repeat.labels)
-        return WholeResponse(repeat.body(looked, id), looked.limit, request_id)
+        return WholeResponse(repeat.body(looked, id), looked.limit, request_id=request_id)
 
     async def _waited(self, request: web.Request, repeat: _Repeat, request_id: str, began: float) -> Looked:
         """Look where that may take a while, in which the server may be told to stop."""

@@ -20,6 +20,7 @@ from rpc_server.transport.answers import json_response, limit_headers, tool_erro
 from rpc_server.transport.body import read_body
 from rpc_server.transport.middleware import CALLER, REQUEST_ID
 from rpc_server.transport.repeats import LOOKED, Blanks, kept_answer
+from rpc_server.transport.whole import WholeResponse
 
 
 def routes(calls: Calls, settings: Settings) -> list[web.RouteDef]:
@@ -32,7 +33,7 @@ def routes(calls: Calls, settings: Settings) -> list[web.RouteDef]:
         ]
         return json_response({"tools": tools, "count": len(tools)})
 
-    async def execute(request: web.Request) -> web.Response:
+    async def execute(request: web.Request) -> web.StreamResponse:
         request_id = request[REQUEST_ID]
         try:
             name, arguments = _asked(await read_body(request), settings.max_json_depth)
@@ -42,19 +43,19 @@ def routes(calls: Calls, settings: Settings) -> list[web.RouteDef]:
             outcome = await calls.run(name, arguments, request[CALLER], request_id, looked=looked)
         except (InvalidArguments, UnknownTool) as error:
             return tool_error_response(error, request_id)
-        response = _answer(outcome, request_id)
-        response.headers.update(limit_headers(outcome.limit))
-        return response
+        return _answer(outcome, request_id)
 
     return [web.get("/v1/tools/list", list_tools), web.post("/v1/tools/execute", execute)]
 
 
-def _answer(outcome: Outcome, request_id: str) -> web.Response:
+def _answer(outcome: Outcome, request_id: str) -> web.StreamResponse:
     if outcome.error is not None:
-        return tool_error_response(outcome.error, request_id)
+        response = tool_error_response(outcome.error, request_id)
+        response.headers.update(limit_headers(outcome.limit))
+        return response
     assert outcome.result is not None
     body = _encoded(outcome.tool.name, outcome.result, Blanks(None, outcome.cache, datetime.now(UTC)))
-    return web.Response(body=body, content_type="application/json")
+    return WholeResponse(body, outcome.limit)
 
 
 def _encoded(name: str, result: Result, blanks: Blanks) -> bytes:

@@ -17,10 +17,11 @@ from rpc_server.contract.limit import Decision
 from rpc_server.contract.result import Result
 from rpc_server.protocol.jsonrpc import INVALID_PARAMS, NO_ID, Request, encode, success_member
 from rpc_server.protocol.tool_shapes import listed, tool_failure, tool_result
-from rpc_server.transport.answers import add_headers, limit_headers
+from rpc_server.transport.answers import add_headers
 from rpc_server.transport.body import read_body
 from rpc_server.transport.middleware import CALLER, REQUEST_ID
 from rpc_server.transport.repeats import LOOKED, Blanks, repeatable
+from rpc_server.transport.whole import WholeResponse
 
 
 @dataclass(slots=True)
@@ -103,7 +104,7 @@ def progress_token(meta: Any) -> str:
 def routes(dispatcher: Dispatcher) -> list[web.RouteDef]:
     """Return the route of JSON-RPC."""
 
-    async def rpc(request: web.Request) -> web.Response:
+    async def rpc(request: web.Request) -> web.StreamResponse:
         parsed = dispatcher.parse(await read_body(request))
         context = RpcContext(request[CALLER], request[REQUEST_ID], before=request.get(LOOKED))
         answer = await dispatcher.run(parsed, context)
@@ -111,7 +112,7 @@ def routes(dispatcher: Dispatcher) -> list[web.RouteDef]:
             return web.Response(status=204)
         if context.kept is not None and not parsed.is_batch:
             repeatable(request, context.kept, _kept, id=parsed.members[0].id)
-        response = web.Response(body=answer, content_type="application/json", headers=limit_headers(context.limit))
+        response = WholeResponse(answer, context.limit)
         if context.refused is not None and not parsed.is_batch:
             response.set_status(403)
             add_headers(response, context.refused)
