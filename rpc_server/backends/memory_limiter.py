@@ -16,6 +16,8 @@ class MemoryLimiter:
         self._most_callers = most_callers
         # In the order of their last calls that passed.
         self._passed: OrderedDict[tuple[str, str, ToolClass], deque[float]] = OrderedDict()
+        # Before that, nobody has not called for a window.
+        self._forgets_at = 0.0
         self._entered: dict[str, dict[object, float]] = {}
 
     async def take(self, tenant_id: str, user_id: str, kind: ToolClass, limit: int) -> Decision:
@@ -35,7 +37,7 @@ class MemoryLimiter:
         if passes:
             passed.append(now)
             self._passed.move_to_end(key)
-            if len(self._passed) > self._most_callers or next(iter(self._passed.values()))[-1] <= now - WINDOW_SECONDS:
+            if now >= self._forgets_at or len(self._passed) > self._most_callers:
                 self._forget(now)
         return Decision(passes, limit, max(0, limit - len(passed)), passed[0] + WINDOW_SECONDS - now)
 
@@ -61,5 +63,6 @@ class MemoryLimiter:
         for _ in range(2):
             oldest, passed = next(iter(self._passed.items()))
             if len(self._passed) <= self._most_callers and passed[-1] > now - WINDOW_SECONDS:
+                self._forgets_at = passed[-1] + WINDOW_SECONDS
                 return
             del self._passed[oldest]
