@@ -35,6 +35,8 @@ from rpc_server.transport.whole import WholeResponse
 
 _MOST_REMEMBERED: Final = 1000
 _MOST_BODY_BYTES: Final = 4096
+# A body that takes longer to come is waited for by whoever reads it.
+_BODY_SECONDS: Final = 0.1
 # Longer answers are made anew each time, so that what is remembered has a bound.
 _MOST_ANSWER_BYTES: Final = 16 * 1024
 # What differs from one time to the next and is no part of the question.
@@ -166,10 +168,11 @@ class Repeats:
         """Return a handler that looks here before it has *handle* answer."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
-            asked = _asked(request)
-            if asked is None or not self._lifecycle.is_ready:
+            if not _is_usual(request) or not (request.content.is_eof() or await self._has_come(request)):
                 return await handle(request)
-            key, id, body = asked
+            if not self._lifecycle.is_ready:
+                return await handle(request)
+            key, id, body = _asked(request)
             repeat = self._known.get(key)
             response = None if repeat is None else await self._again(request, key, repeat, id)
             if response is not None:
@@ -181,6 +184,18 @@ class Repeats:
 
         return answer
 
+    async def _has_come(self, request: web.Request) -> bool:
+        """Wait a moment for a body that was sent apart from its head, as many clients do; never fail."""
+        self._lifecycle.begin(request)
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                await request.content.wait_eof()
+        except Exception:  # noqa: BLE001 - the long way meets it too, and knows what to say
+            return False
+        finally:
+            self._lifecycle.end(request)
+        return True
+
     async def _again(self, request: web.Request, key: _Key, repeat: _Repeat, id: bytes) -> WholeResponse | None:
         """Answer a request that has come before; None: it has to go the long way."""
         began = perf_counter()
@@ -188,15 +203,20 @@ class Repeats:
             del self._known[key]
             return None
         request_id = chosen_id(request.headers.get("X-Request-Id"))
-        if self._recall.waits or repeat.still is not None:
-            looked = await self._waited(request, repeat, request_id, began)
-        else:
-            looked = await self._recall.answer(repeat.ask, request_id, began)
-        if not isinstance(looked, Kept):
+        try:
+            if self._recall.waits or repeat.still is not None:
+                looked = await self._waited(request, repeat, request_id, began)
+            else:
+                looked = await self._recall.answer(repeat.ask, request_id, began)
+            if isinstance(looked, Kept):
+                response = WholeResponse(repeat.body(looked, id), looked.limit, request_id=request_id)
+                self._metrics.count(HTTP_REQUESTS, *repeat.labels)
+                return response
             request[LOOKED] = looked
-            return None
-        self._metrics.count(HTTP_REQUESTS, *repeat.labels)
-        return WholeResponse(repeat.body(looked, id), looked.limit, request_id=request_id)
+        except Exception as error:  # noqa: BLE001 - nobody foresaw it, and there is another way
+            self._report(error)
+            self._known.pop(key, None)
+        return None
 
     async def _waited(self, request: web.Request, repeat: _Repeat, request_id: str, began: float) -> Looked:
         """Look where that may take a while, in which the server may be told to stop."""
@@ -229,21 +249,23 @@ class Repeats:
 REPEATS = web.AppKey[Repeats | None]("repeats")
 
 
-def _asked(request: web.Request) -> tuple[_Key, bytes, bytes] | None:
-    """Return all that a request says but its id, that id, and the body; None where it is not of the usual kind."""
-    content = request.content
-    if (
-        request.method != hdrs.METH_POST
-        or request.version != HttpVersion11
-        or not request.keep_alive
-        or not content.is_eof()
-        or content.exception() is not None
-    ):
-        return None
-    body = content.read_nowait()
-    if len(body) > _MOST_BODY_BYTES:
-        request[BODY] = body
-        return None
+def _is_usual(request: web.Request) -> bool:
+    """Tell whether a request is a small POST on a connection that stays open."""
+    length = request.content_length
+    return (
+        request.method == hdrs.METH_POST
+        and request.version == HttpVersion11
+        and request.keep_alive
+        and length is not None
+        and 0 < length <= _MOST_BODY_BYTES
+        and request.content.exception() is None
+        and hdrs.CONTENT_ENCODING not in request.headers
+    )
+
+
+def _asked(request: web.Request) -> tuple[_Key, bytes, bytes]:
+    """Return all that a request says but its id, that id, and the body, which has come."""
+    body = request.content.read_nowait()
     found = _ID.search(body)
     start, end = found.span(1) if found else (len(body), len(body))
     return (_digest(request), request.raw_path, body[:start], body[end:]), body[start:end], body

@@ -19,6 +19,7 @@ from rpc_server.backends.memory_cache import MemoryCache
 from rpc_server.backends.tokens import Tokens
 from rpc_server.calls.log_context import with_context
 from rpc_server.calls.recall import Recall
+from rpc_server.transport.lifecycle import Stage
 from rpc_server.transport.repeats import Repeats
 from rpc_server.transport.whole import WholeResponse
 from tests.conftest import SECRET
@@ -364,3 +365,60 @@ async def test_what_is_remembered_has_a_bound(watched: tuple[Client, Repeats], m
         for _ in range(3):
             await asker.ask({**MONTH, "end_date": f"2026-10-1{day}"})
     assert len(repeats._known) == 3
+
+
+async def test_a_body_that_comes_after_its_head_is_answered_in_short_as_well(
+    one: Client, short: list[WholeResponse]
+) -> None:
+    asker = Asker(one, MODERN)
+    for _ in range(2):
+        assert (await asker.ask()).status == 200
+    host, port = one.server.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head, _, body = asker.bytes_of(id=77).partition(b"\r\n\r\n")
+    async with asyncio.timeout(30):
+        for pause in (0.01, 0.3):  # the second one is waited for by whoever reads it
+            writer.write(head + b"\r\n\r\n")
+            await asyncio.sleep(pause)
+            writer.write(body)
+            answer = await reader.readuntil(b'"id":77}')
+            assert answer.startswith(b"HTTP/1.1 200 OK")
+    writer.close()
+    assert len(short) == 1
+
+
+@pytest.mark.parametrize("way", ["REST", MODERN])
+async def test_a_server_that_is_about_to_leave_answers_and_parts(
+    watched: tuple[Client, Repeats], way: str, short: list[WholeResponse]
+) -> None:
+    one, repeats = watched
+    asker = Asker(one, way)
+    for _ in range(3):
+        first = await asker.ask()
+    assert len(short) == 1
+    repeats._lifecycle.stage = Stage.LEAVING
+
+    last = await asker.ask()
+
+    assert (last.status, last.headers["Connection"]) == (200, "close")
+    assert first.json.get("result") == last.json.get("result")
+    assert len(short) == 1
+
+
+async def test_what_nobody_foresaw_is_reported_and_answered_the_long_way(
+    watched: tuple[Client, Repeats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = watched
+    asker = Asker(one, "REST")
+    for _ in range(3):
+        assert (await asker.ask()).status == 200
+
+    def fail(*_: Any) -> bytes:
+        raise RuntimeError("nobody foresaw it")
+
+    monkeypatch.setattr("rpc_server.transport.repeats._Repeat.body", fail)
+    with capture_logs() as lines:
+        answer = await asker.ask()
+
+    assert (answer.status, answer.json["cache"]["hit"]) == (200, True)
+    assert [line["event"] for line in lines].count("incident") == 1
