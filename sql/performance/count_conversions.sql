@@ -82,7 +82,10 @@ judged as (
                else 'lost'
            end as outcome,
            term.until > $4 as is_immature,
-           met.won_at - met.since as taken
+           met.won_at - met.since as taken,
+           -- Can be hashed, not sorted. PostgreSQL expects few rows and would sort all there are before the grouping, or not,
+           -- depending on whom it planned for.
+           '0'::xid as unsortable
       from met
      cross join lateral (select met.since + (select make_interval(secs => 86400 * $3::int)) as until) term
      where met.is_agents
@@ -91,8 +94,7 @@ judged as (
      -- Else each use of an outcome would judge anew.
     offset 0
 ),
--- A contact whose history has to be read makes a group by itself, so that it is read after the counting: amid it, its cost
--- would hide from PostgreSQL that to sort all rows before the grouping takes longer than a hash.
+-- A contact whose history has to be read makes a group by itself, so that it is read after the counting, once.
 counted as (
     select j.agent_id,
            j.outcome,
@@ -101,14 +103,15 @@ counted as (
            count(*) filter (where j.is_agents) as agents,
            count(*) filter (where j.is_agents and j.qualified) as agents_qualified,
            count(*) filter (where j.is_agents and j.is_immature) as agents_immature,
-           array_agg(date_part('epoch', j.taken)) filter (where j.is_agents and j.outcome = 'won') as agents_taken,
+           array_agg(date_part('epoch', j.taken)) filter (where j.is_agents and j.taken is not null) as agents_taken,
            count(*) filter (where j.is_teams) as teams,
            count(*) filter (where j.is_teams and j.qualified) as teams_qualified,
            count(*) filter (where j.is_teams and j.is_immature) as teams_immature,
-           array_agg(date_part('epoch', j.taken)) filter (where j.is_teams and j.outcome = 'won') as teams_taken,
+           array_agg(date_part('epoch', j.taken)) filter (where j.is_teams and j.taken is not null) as teams_taken,
            count(*) filter (where j.is_shared) as shared
       from judged j
-     group by j.agent_id,
+     group by j.unsortable,
+              j.agent_id,
               j.outcome,
               case when j.outcome = 'unsure' then j.contact_id end,
               case when j.outcome = 'unsure' then j.since end
@@ -165,7 +168,8 @@ select c.agent_id,
               percentile_cont(0.5) within group (order by w.seconds) as median_seconds
          from told t
         cross join unnest(t.taken) w (seconds)
-        where t.agent_id is not distinct from c.agent_id) wins
+        where t.agent_id is not distinct from c.agent_id
+          and t.outcome = 'won') wins
  -- Not by "nulls last": an order that a sort before the grouping gives for nothing, PostgreSQL takes, however many rows.
  order by c.agent_id is null,
           c.agent_id

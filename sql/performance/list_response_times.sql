@@ -9,22 +9,26 @@
 -- $5 opens      int[]        business hours in seconds since Monday 00:00; empty: always open
 -- $6 closes     int[]
 --
--- Of the seconds in order, those are returned that a figure can need: around the median as far as its intervals reach
--- at any level that is asked for (three times the square root of n is six standard deviations of the rank), and around
--- the ninth decile. middle_at is the first one's place in the order, from 1. One range of fact_waits_since_idx.
--- Each wait is measured once for all figures (hence the offset). contact_id is among what is read because then the
--- view's rows are those of the index, and need not be made anew one by one.
-with timed as (
+-- Of the seconds in order, those are returned that a figure can need, mcp.response_places() says which; middle_at is the
+-- first one's place in the order, from 1. Where days are counted, as a tenant of very many waits has them, and there are no
+-- business hours, mcp.counted_response_times() finds them by their counts. Else all waits are sorted: one range of
+-- fact_waits_since_idx. Each is measured once for all figures (hence the offset). contact_id is among what is read because
+-- then the view's rows are those of the index, and need not be made anew one by one.
+with source as materialized (
+    select cardinality($5::int[]) = 0 and mcp.waits_are_counted($1::timestamptz, $2::timestamptz, $3::timestamptz) as is_counted
+),
+timed as (
     select w.agent_id,
            w.contact_id,
            w.from_opening,
            case
-               when w.until is null or w.until > $3::timestamptz then null
-               when cardinality($5::int[]) = 0 then w.microseconds
+               when w.until is null or w.until > $3 then null
+               when cardinality($5) = 0 then w.microseconds
                else round(mcp.open_seconds(w.since, w.until, $4::text, $5, $6::int[]) * 1000000)::bigint
            end as microseconds
-      from mcp.waits_between($1::timestamptz, $2::timestamptz) w
+      from mcp.waits_between($1, $2) w
      where w.since <= $3
+       and not (select s.is_counted from source s)
     offset 0
 ),
 collected as (
@@ -45,23 +49,43 @@ sorted as (
            (select array_agg(w order by w) from unnest(c.first_waits) w) as first_waits
       from collected c
     offset 0
+),
+told as (
+    select s.agent_id,
+           s.unanswered,
+           s.n,
+           place.middle_at,
+           s.waits[place.middle_at:s.n + 1 - place.middle_at] as middle,
+           place.upper_at,
+           s.waits[place.upper_at:place.upper_at + 3] as upper,
+           s.first_n,
+           place.first_middle_at,
+           s.first_waits[place.first_middle_at:s.first_n + 1 - place.first_middle_at] as first_middle
+      from sorted s
+     cross join lateral mcp.response_places(s.n, s.first_n) place
+     union all
+    select c.agent_id,
+           c.unanswered,
+           c.n,
+           c.middle_at,
+           c.middle,
+           c.upper_at,
+           c.upper,
+           c.first_n,
+           c.first_middle_at,
+           c.first_middle
+      from mcp.counted_response_times($1, $2, $3) c
+     where (select s.is_counted from source s)
 )
-select s.agent_id,
-       s.unanswered,
-       s.n,
-       place.middle_at,
-       array(select w / 1e6::double precision
-               from unnest(s.waits[place.middle_at:s.n + 1 - place.middle_at]) w) as middle,
-       place.upper_at,
-       array(select w / 1e6::double precision
-               from unnest(s.waits[place.upper_at:place.upper_at + 3]) w) as upper,
-       s.first_n,
-       place.first_middle_at,
-       array(select w / 1e6::double precision
-               from unnest(s.first_waits[place.first_middle_at:s.first_n + 1 - place.first_middle_at]) w) as first_middle
-  from sorted s
- cross join lateral (
-       select greatest(1, (s.n + 1) / 2 - ceil(3 * sqrt(s.n))::int) as middle_at,
-              greatest(1, floor(0.9 * (s.n - 1))::int) as upper_at,
-              greatest(1, (s.first_n + 1) / 2) as first_middle_at) place
- order by s.agent_id nulls last
+select t.agent_id,
+       t.unanswered,
+       t.n,
+       t.middle_at,
+       array(select w / 1e6::double precision from unnest(t.middle) w) as middle,
+       t.upper_at,
+       array(select w / 1e6::double precision from unnest(t.upper) w) as upper,
+       t.first_n,
+       t.first_middle_at,
+       array(select w / 1e6::double precision from unnest(t.first_middle) w) as first_middle
+  from told t
+ order by t.agent_id nulls last

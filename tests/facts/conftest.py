@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import Crm
 from tests.database import settle
+from tests.facts.counts import count_days_of
 from tests.tools.world import World, awkward_world, entangle, insert
 
 NOW = datetime(2026, 11, 18, 15, tzinfo=UTC)
@@ -23,7 +24,8 @@ def two(seed: int) -> World:
 
 @pytest.fixture
 async def settled(crm: Crm) -> Crm:
-    """The test's database with both, and all their facts."""
+    """The test's database with both, and all their facts; waits of most days are counted."""
+    await count_days_of(crm.owner, 2)
     await insert(two(3), crm.owner)
     await settle(crm.owner)
     return crm

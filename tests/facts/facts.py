@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from tests.facts.counts import wrong_counts
 from tests.tenancy.access import Connection, acting
 
 FACTS = ("journeys", "waits", "leads")
@@ -27,6 +28,7 @@ async def differences(connection: Connection, *tenants: str) -> list[str]:
         async with connection.transaction(isolation=isolation):
             are, should = await answered(connection, tenant), await answered(connection, tenant, "live_")
         wrong += await wrong_sums(connection, tenant) + await wrong_periods(connection, tenant)
+        wrong += await wrong_counts(connection, tenant)
         for name in FACTS:
             wrong += [f"{tenant}: too many {name}: {row}" for row in are[name] - should[name]]
             wrong += [f"{tenant}: too few {name}: {row}" for row in should[name] - are[name]]

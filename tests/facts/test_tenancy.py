@@ -6,6 +6,10 @@ import pytest
 from tests.conftest import Crm
 from tests.tenancy.access import Connection, acting
 
+KEPT = (
+    *("fact_keys", "fact_journeys", "fact_waits", "fact_wait_days", "fact_wait_counts", "fact_leads"),
+    "fact_lead_slots",
+)
 MARKED = "select contact from mcp.marked_contacts() contact"
 
 
@@ -64,14 +68,17 @@ async def test_facts_are_made_for_all_and_the_transaction_stays_its_tenants(sett
 
 async def test_a_reader_makes_no_facts_and_nobody_reaches_them(settled: Crm) -> None:
     for role in ("mcp_reader", "mcp_writer"):
-        for table in ("fact_marks", "fact_keys", "fact_journeys", "fact_waits", "fact_leads", "fact_lead_slots"):
+        for table in (*KEPT, "fact_marks"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 async with acting(settled.owner, "tenant-a", role):
                     await settled.owner.fetch(f"select from mcp_store.{table}")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with acting(settled.owner, "tenant-a"):
             await settled.owner.fetchval("select mcp.refresh_facts(1)")
-    for made in ("mcp.make_facts('tenant-b', '{}')", "mcp.make_leads('tenant-b', '{}')", "mcp.unfold_mark()"):
+    for made in (
+        *(f"mcp.{name}('tenant-b', '{{}}')" for name in ("make_facts", "make_waits", "count_waits", "make_leads")),
+        "mcp.unfold_mark()",
+    ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with acting(settled.owner, "tenant-a", "mcp_writer"):
                 await settled.owner.fetchval(f"select {made}")

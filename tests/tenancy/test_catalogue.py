@@ -37,12 +37,12 @@ OF_NOBODY = {"live_keys", "live_leads", "marks"}
 FACT_FUNCTIONS = ("marked_contacts", "marked_journeys", "marked_lead_slots", "marked_leads", "marked_waits")
 FUNCTIONS = (
     *("folded", "journeys_between", "lead_sums", "leads_between", "open_seconds", "stage_key", "uuid_or_null"),
-    "waits_between",
+    *("counted_response_times", "response_places", "waits_are_counted", "waits_between"),
     *FACT_FUNCTIONS,
 )
 RUN_BY_THE_WRITER = ("refresh_facts",)
 FACT_DEFINERS = {
-    *("mcp.lead_sums", "mcp.refresh_facts"),
+    *("mcp.counted_response_times", "mcp.lead_sums", "mcp.refresh_facts", "mcp.waits_are_counted"),
     *(f"mcp.{name}" for name in FACT_FUNCTIONS),
     *("mcp_store.mark_agent", "mcp_store.mark_changed_contact", "mcp_store.mark_contacts"),
     *("mcp_store.mark_contacts_themselves", "mcp_store.mark_everybody", "mcp_store.mark_joined_sessions"),
@@ -51,9 +51,11 @@ FACT_DEFINERS = {
     "mcp_store.wait_for_joinings",
 }
 DEFINERS = {"mcp_store.chain_audit_entry", *FACT_DEFINERS}
+FACT_COUNTS = {"mcp_store.fact_wait_counts", "mcp_store.fact_wait_days"}
 FACTS = {
     *("mcp_store.fact_journeys", "mcp_store.fact_keys", "mcp_store.fact_lead_slots", "mcp_store.fact_leads"),
     *("mcp_store.fact_marks", "mcp_store.fact_waits"),
+    *FACT_COUNTS,
 }
 OF_THE_OWNER = {
     "SELECT": {
@@ -73,6 +75,7 @@ OF_THE_OWNER = {
         *("public.contact_pipeline_statuses", "public.outbox_events"),
     },
     "UPDATE": {
+        *FACT_COUNTS,
         *("mcp_store.message_scores", "mcp_store.model_usage"),
         *("mcp_store.assignments", "mcp_store.idempotency_keys", "mcp_store.qualifications", "public.agent_sessions"),
         *("public.contact_custom_fields", "public.contact_pipeline_statuses", "public.contacts", "public.sessions"),

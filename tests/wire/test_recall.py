@@ -12,8 +12,7 @@ from structlog.testing import capture_logs
 
 import rpc_server.app
 from rpc_server.calls.log_context import with_context
-from rpc_server.calls.outcome import Outcome
-from rpc_server.calls.recall import Recall, SharedRecall
+from rpc_server.calls.recall import Kept, Recall, SharedRecall
 from tests.redis.conftest import redis_url
 from tests.wire.client import Client
 from tests.wire.conftest import Serving
@@ -64,12 +63,12 @@ async def both(
 
 
 @pytest.fixture
-def recalls(monkeypatch: pytest.MonkeyPatch) -> list[Outcome]:
+def recalls(monkeypatch: pytest.MonkeyPatch) -> list[Kept]:
     """What came of the calls that passed by the layers."""
-    seen: list[Outcome] = []
+    seen: list[Kept] = []
     given = Recall._given
 
-    def watched(self: Recall, *arguments: Any) -> Outcome:
+    def watched(self: Recall, *arguments: Any) -> Kept:
         seen.append(given(self, *arguments))
         return seen[-1]
 
@@ -108,7 +107,7 @@ async def _told(client: Client, way: str) -> list[Any]:
 
 @pytest.mark.parametrize("way", ["REST", "/rpc", *EVERY])
 async def test_a_cached_answer_is_counted_limited_logged_and_given_like_any_other(
-    both: list[Client], way: str, recalls: list[Outcome]
+    both: list[Client], way: str, recalls: list[Kept]
 ) -> None:
     recalled, layered = [await _told(client, way) for client in both]
 
