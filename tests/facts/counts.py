@@ -71,7 +71,12 @@ async def wrong_counts(connection: Connection, tenant: str) -> list[str]:
         found = [f"{tenant}: counts of {row}" for row in await connection.fetch(_WRONG, tenant)]
         periods = await connection.fetch(_PERIODS)
     for period in periods:
-        told, sorted_ = [await response_times(connection, tenant, **period, **hours) for hours in (WHENEVER, ALWAYS)]
+        # In one snapshot: others may be changing what is asked about.
+        isolation: Any = None if connection.is_in_transaction() else "repeatable_read"
+        async with connection.transaction(isolation=isolation):
+            told, sorted_ = [
+                await response_times(connection, tenant, **period, **hours) for hours in (WHENEVER, ALWAYS)
+            ]
         found += [f"{tenant}: response times of {period}"] * (told != sorted_)
     return found
 
