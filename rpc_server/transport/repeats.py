@@ -128,13 +128,14 @@ class _Repeat:
     def body(self, kept: Kept, id: bytes) -> bytes:
         """Return the answer to a request of this *id*, as it was written."""
         entry = kept.entry
-        if entry is not self._entry and entry != self._entry:
-            self._entry, self._parts = entry, _BLANK.split(self._encode(entry.result, _TO_FILL_IN))
-        parts = self._parts.copy()
+        if entry is self._entry or entry == self._entry:
+            parts = self._parts.copy()
+        else:
+            parts = _BLANK.split(self._encode(entry.result, _TO_FILL_IN))
+            if len(entry.body) <= _MOST_ANSWER_BYTES:
+                self._entry, self._parts = entry, parts.copy()
         for place in range(1, len(parts), 2):
             parts[place] = _filled(parts[place], kept.age_seconds, id)
-        if len(entry.body) > _MOST_ANSWER_BYTES:
-            self._entry = None
         return b"".join(parts)
 
 

@@ -422,3 +422,17 @@ async def test_what_nobody_foresaw_is_reported_and_answered_the_long_way(
 
     assert (answer.status, answer.json["cache"]["hit"]) == (200, True)
     assert [line["event"] for line in lines].count("incident") == 1
+
+
+async def test_a_long_answer_is_made_anew_each_time_and_not_remembered(
+    watched: tuple[Client, Repeats], short: list[WholeResponse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rpc_server.transport.repeats._MOST_ANSWER_BYTES", 10)
+    one, repeats = watched
+    asker = Asker(one, MODERN)
+    answers = [(await asker.ask(id=id)).json for id in (1, 2, 3, 4)]
+
+    assert len(short) == 2
+    assert [answer.pop("id") for answer in answers] == [1, 2, 3, 4]
+    assert answers[1] == answers[2] == answers[3]
+    assert [(each._entry, each._parts) for each in repeats._known.values()] == [(None, [])]
