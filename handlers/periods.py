@@ -1,9 +1,8 @@
 """Periods in a tenant's time zone: half-open, weeks from Monday, calendar quarters."""
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
@@ -15,6 +14,7 @@ from rpc_server.contract.result import Part
 FIRST_DAY = date(1970, 1, 1)
 LAST_DAY = date(2999, 12, 31)
 DEFAULT_DAYS = 30
+_MOMENT = timedelta(microseconds=1)
 
 
 class Period(Part):
@@ -30,13 +30,12 @@ class Period(Part):
         """Return the period as a reader would say it."""
         if self.start is None or self.end is None:
             return f"all time ({self.time_zone})"
-        last = (self.end - timedelta(microseconds=1)).date()
-        days = f"{self.start.date()}" if self.start.date() == last else f"{self.start.date()} to {last}"
+        first, last = self.start.date(), (self.end - _MOMENT).date()
+        days = first.isoformat() if first == last else f"{first.isoformat()} to {last.isoformat()}"
         return f"{days} ({self.time_zone}{', still running' if self.is_partial else ''})"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A half-open span of time in UTC, without bounds where they are None."""
 
     start: datetime | None
@@ -82,10 +81,20 @@ def order_problems(start: date | None, end: date | None) -> list[FieldProblem]:
 
 def resolve(label: str, zone: ZoneInfo, now: datetime, start: date | None = None, end: date | None = None) -> Period:
     """Return the period *label* around *now*; for "custom", of the days from *start* to *end*, both inclusive."""
-    first, after = _days(label, now.astimezone(zone).date(), start, end)
+    over, running = _over_and_running(label, zone, now.astimezone(zone).date(), start, end)
+    begins, ends = over.start, over.end
+    return running if begins is None or ends is None or begins <= now < ends else over
+
+
+@lru_cache(maxsize=1000)
+def _over_and_running(
+    label: str, zone: ZoneInfo, today: date, start: date | None, end: date | None
+) -> tuple[Period, Period]:
+    """Return a period as it is said when it is not running and when it is: the same all day, and many ask for it."""
+    first, after = _days(label, today, start, end)
     begins, ends = midnight(first, zone), midnight(after, zone)
-    partial = ends is None or begins is None or begins <= now < ends
-    return Period(label=label, start=begins, end=ends, time_zone=zone.key, is_partial=partial)
+    over = Period(label=label, start=begins, end=ends, time_zone=zone.key, is_partial=False)
+    return over, over.model_copy(update={"is_partial": True})
 
 
 def latest(zone: ZoneInfo, now: datetime, start: date | None, end: date | None) -> Period:
@@ -115,8 +124,8 @@ def previous(period: Period, zone: ZoneInfo, now: datetime) -> Span | None:
     if not period.is_partial:
         ends = period.start
     else:
-        elapsed = now.astimezone(zone).replace(tzinfo=None) - datetime.combine(first, time())
-        ends = min(_at(datetime.combine(earlier, time()) + elapsed, zone), period.start)
+        # On clocks: as many days earlier, at the same time of day. In UTC and back, where clocks skip it, it is later.
+        ends = min((now.astimezone(zone) - (first - earlier)).astimezone(UTC), period.start)
     return Span(utc(begins), utc(ends))
 
 

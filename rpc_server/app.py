@@ -221,6 +221,7 @@ def make_app(
         at_drain=shared.relay.close,
         at_stop=calls.stop,
     )
+    steps = [readable(origins), resource.complete_challenge, lifecycle.part]
     refusals = Refusals(settings.trusted_proxies, count=partial(metrics.count, REFUSED_TOKENS))
     app = web.Application(
         client_max_size=settings.max_body_bytes,
@@ -230,6 +231,7 @@ def make_app(
                 gates=[lifecycle.admit, guard(origins)],
                 identify=authenticate(verifier, refusals),
                 under_way=lifecycle,
+                steps=steps,
                 report=report,
                 tell=counted(metrics),
             ),
@@ -240,9 +242,7 @@ def make_app(
     app[REPEATS] = Repeats(recall, verifier, lifecycle, metrics, report) if recall else None
     app.cleanup_ctx.append(postgres_pool)
     app.on_shutdown.append(mcp.close)
-    app.on_response_prepare.append(
-        prepared(readable(origins), resource.complete_challenge, lifecycle.part, streams_counted(metrics))
-    )
+    app.on_response_prepare.append(prepared([*steps, streams_counted(metrics)]))
     app.add_routes(
         [
             *operations.routes(postgres, shared.redis, lifecycle),

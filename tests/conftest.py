@@ -20,6 +20,7 @@ from rpc_server.backends.postgres import Postgres
 from rpc_server.backends.tokens import Tokens
 from rpc_server.calls.call import Calls
 from rpc_server.contract.caller import Caller
+from rpc_server.contract.result import Result
 from rpc_server.contract.tool import Catalog
 from rpc_server.settings import Settings
 from rpc_server.transport.server import Runner
@@ -49,6 +50,21 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"What the test printed or logged holds {' and '.join(found)}."
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def results_as_pydantic_writes_them() -> Iterator[None]:
+    """Hold each result that is written by a server in this process against what pydantic makes of it."""
+    written = Result.as_json
+
+    def held(result: Result) -> bytes:
+        body = written(result)
+        assert body == result.__pydantic_serializer__.to_json(result)
+        return body
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Result, "as_json", held)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 SpanKind: TypeAlias = Literal["server", "client", "internal"]
 Attributes: TypeAlias = Mapping[str, str | int]
@@ -15,8 +14,7 @@ _MOST_PARENT = 128
 _MOST_STATE = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(NamedTuple):
     """Where a trace began before it came here: traceparent and tracestate as they were sent, not judged yet."""
 
     traceparent: str
@@ -31,8 +29,7 @@ class Remote:
         return cls(parent, state if isinstance(state, str) and len(state) <= _MOST_STATE else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(NamedTuple):
     """How a call came over the wire, as far as its span is to tell."""
 
     request_id: str

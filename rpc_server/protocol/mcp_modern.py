@@ -46,6 +46,8 @@ def is_meant(headers: Headers, parsed: Parsed) -> bool:
     So is one that names a version nobody knows, for here is the answer that says which ones there are.
     """
     named = headers.getall(headers_of.VERSION, [])
+    if len(named) == 1 and (version := VERSIONS.get(named[0])):
+        return version.is_stateless
     if named:
         return any(value not in VERSIONS or VERSIONS[value].is_stateless for value in named)
     return any(isinstance(member, Request) and _is_self_contained(member) for member in parsed.members)

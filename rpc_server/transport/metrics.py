@@ -7,7 +7,6 @@ from aiohttp import hdrs, web
 from rpc_server.calls.measures import HTTP_REQUESTS, SSE_WATCHERS
 from rpc_server.calls.telemetry import Metrics
 from rpc_server.transport.middleware import Step
-from rpc_server.transport.whole import WholeResponse
 
 METRICS_PATH = "/metrics"
 UNMATCHED = "unmatched"
@@ -51,7 +50,7 @@ def streams_counted(metrics: Metrics) -> Step:
     """Count a stream when it opens, until `counted` sees its end: one of what is `prepared`."""
 
     def count(request: web.Request, response: web.StreamResponse) -> None:
-        if not isinstance(response, web.Response | WholeResponse) and response.content_type == "text/event-stream":
+        if not isinstance(response, web.Response) and response.content_type == "text/event-stream":
             request[_STREAMS] = True
             metrics.count(SSE_WATCHERS, route_of(request))
 

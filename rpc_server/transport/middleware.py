@@ -28,8 +28,8 @@ PUBLIC_PATHS = frozenset({"/health", "/ready", "/metrics"}) | METADATA_PATHS
 Step: TypeAlias = Callable[[web.Request, web.StreamResponse], None]
 
 
-def prepared(*steps: Step) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Make of all *steps* the one thing that `on_response_prepare` calls."""
+def prepared(steps: Sequence[Step]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Make of all *steps* the one thing that `on_response_prepare` calls, for what is no WholeResponse."""
 
     async def prepare(request: web.Request, response: web.StreamResponse) -> None:
         for step in steps:
@@ -59,6 +59,7 @@ def ring(
     gates: Sequence[Gate],
     identify: Callable[[web.Request], Awaitable[web.StreamResponse | None]],
     under_way: UnderWay,
+    steps: Sequence[Step],
     report: Callable[[BaseException], str],
     tell: Callable[[web.Request, web.StreamResponse | None], None],
 ) -> Middleware:
@@ -67,6 +68,7 @@ def ring(
     A request gets an id, the caller's own if it is sane, and bears it in the answer. Then come the *gates*, and
     *identify*, which puts the caller into it or answers 401. What aiohttp refuses and what nobody foresaw (`report`
     logs it and returns the incident's id) is answered in JSON. *tell* hears of the answer, None where nobody waited.
+    To a WholeResponse, *steps* are done here.
     """
 
     async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -98,20 +100,16 @@ def ring(
                 response = error_response(500, "internal", "Internal error.", chosen, incident=report(error))
             finally:
                 tell(request, response)
-        if not response.prepared:
-            sign(response, chosen)
+        if isinstance(response, WholeResponse):
+            response.request_id = chosen
+            for step in steps:
+                step(request, response)
+        elif not response.prepared:
+            response.headers["X-Request-Id"] = chosen
+            response.headers[hdrs.SERVER] = SERVER_NAME
         return response
 
     return answer
-
-
-def sign(response: web.StreamResponse, request_id: str) -> None:
-    """Say in an answer whose it is, and to which request."""
-    if isinstance(response, WholeResponse):
-        response.request_id = request_id
-    else:
-        response.headers["X-Request-Id"] = request_id
-        response.headers[hdrs.SERVER] = SERVER_NAME
 
 
 def authenticate(

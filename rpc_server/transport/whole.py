@@ -20,7 +20,8 @@ _LIMIT: Final = "RateLimit-Limit: %d\r\nRateLimit-Remaining: %d\r\nRateLimit-Res
 class WholeResponse(web.StreamResponse):
     """JSON, with what a caller should know of its limit, and with what is put into `headers`.
 
-    It costs a third of what web.Response does, which looks for all that an answer might be.
+    It costs a third of what web.Response does, which looks for all that an answer might be. aiohttp's signal
+    `on_response_prepare` is not sent: what it would do, `ring` does.
     """
 
     def __init__(self, body: bytes, limit: Decision | None = None, *, status: int = 200, request_id: str = "") -> None:
@@ -34,7 +35,6 @@ class WholeResponse(web.StreamResponse):
         """Write all of it; raises ConnectionError where the client is gone."""
         if self._eof_sent:
             return None
-        await request._prepare_hook(self)  # noqa: SLF001 - as every response of aiohttp does
         self._keep_alive = self._keep_alive is not False and request.version == HttpVersion11 and request.keep_alive
         transport = request.transport
         if transport is None or transport.is_closing():
