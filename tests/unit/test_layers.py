@@ -1,6 +1,7 @@
 """What surrounds a call, and in which order."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -117,6 +118,40 @@ async def test_a_call_ends_at_its_tools_deadline() -> None:
 
     with pytest.raises(DeadlineExceeded, match=r"dream did not finish within 0\.05 s"):
         await compose(LAYERS, tool)(call("dream"))
+
+
+async def test_who_calls_a_call_off_comes_before_its_deadline() -> None:
+    entered = asyncio.Event()
+
+    async def tool(call: Call) -> Result:
+        entered.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(60)  # slow to stop, so that its time is over as well
+        return HEARD
+
+    running = asyncio.ensure_future(compose(LAYERS, tool)(call("dream")))
+    await entered.wait()
+    running.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert running.cancelled()
+
+
+async def test_a_deadline_that_its_tool_survives_leaves_the_task_as_it_was() -> None:
+    async def tool(call: Call) -> Result:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return HEARD
+
+    task = asyncio.current_task()
+    assert task is not None
+
+    assert await compose(LAYERS, tool)(call("dream")) == HEARD
+    assert not task.cancelling()
+    await asyncio.sleep(0)  # nothing is left that would end it
 
 
 async def test_what_nobody_foresaw_becomes_an_incident() -> None:
