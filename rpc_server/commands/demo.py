@@ -49,9 +49,9 @@ def demo(
 ) -> None:
     """Fill a tenant with believable data: pipelines, agents, conversations, stages, decisions, ratings.
 
-    All or nothing, by COPY; 100,000 contacts take about a minute, or two where the login is no
-    superuser: then each foreign key is looked up. Uses DATABASE_OWNER_URL, else DATABASE_URL, else
-    the database of a running 'serve --dev'.
+    All or nothing, by COPY; 100,000 contacts take about two minutes on two processors, and longer
+    where the login is no superuser: then each foreign key is looked up. Uses DATABASE_OWNER_URL,
+    else DATABASE_URL, else the database of a running 'serve --dev'.
     """
     with sentences():
         ends = datetime.now(UTC) if until is None else until.replace(tzinfo=UTC)
