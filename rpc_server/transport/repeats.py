@@ -22,7 +22,7 @@ from rpc_server.backends.verifier import Proof, Verifier
 from rpc_server.calls.cache import Entry
 from rpc_server.calls.log_context import logged_with
 from rpc_server.calls.measures import HTTP_REQUESTS
-from rpc_server.calls.recall import NOT_KEPT, Ask, Kept, Looked, NotKept, Recall, SharedRecall
+from rpc_server.calls.recall import NOT_KEPT, Ask, Kept, Looked, Recall, SharedRecall
 from rpc_server.calls.telemetry import Metrics
 from rpc_server.contract.result import Result
 from rpc_server.transport.body import BODY
@@ -42,7 +42,7 @@ _MOST_ANSWER_BYTES: Final = 16 * 1024
 # What differs from one time to the next and is no part of the question.
 _PASSED_OVER: Final = frozenset({b"content-length", b"traceparent", b"tracestate", b"x-request-id"})
 # With these the answer, or the way to it, is another one.
-_NEVER: Final = (hdrs.ORIGIN, hdrs.EXPECT, hdrs.UPGRADE)
+_NEVER: Final = (hdrs.ORIGIN, hdrs.UPGRADE)
 # An id that is written back as it came.
 _ID: Final = re.compile(rb'"id"\s*:\s*("[\w.:+/=-]{1,100}"|0|[1-9]\d{0,17})(?=\s*[,}])')
 # JSON has none of these, unless they are escaped: they stand for what is filled in.
@@ -82,7 +82,7 @@ class Repeatable(NamedTuple):
 
 REPEATABLE = web.RequestKey("repeatable", Repeatable)
 # What came of a look before a request went the long way: its call was counted, and may not be counted twice.
-LOOKED = web.RequestKey("looked", NotKept)
+LOOKED = web.RequestKey[Looked]("looked")
 
 
 def repeatable(
@@ -132,7 +132,7 @@ class _Repeat:
             parts = self._parts.copy()
         else:
             parts = _BLANK.split(self._encode(entry.result, _TO_FILL_IN))
-            if len(entry.body) <= _MOST_ANSWER_BYTES:
+            if sum(map(len, parts)) <= _MOST_ANSWER_BYTES:
                 self._entry, self._parts = entry, parts.copy()
         for place in range(1, len(parts), 2):
             parts[place] = _filled(parts[place], kept.age_seconds, id)
@@ -141,7 +141,7 @@ class _Repeat:
 
 def _filled(blank: bytes, age_seconds: float, id: bytes) -> bytes:
     if blank == b"\x00":
-        return id
+        return id or b"null"  # the only one that is not cut out of its body
     if blank == b"\x01":
         return b"%.1f" % age_seconds
     return datetime.now(UTC).isoformat().encode()
@@ -203,7 +203,7 @@ class Repeats:
         if not self._verifier.holds(repeat.proof):
             del self._known[key]
             return None
-        request_id = chosen_id(request.headers.get("X-Request-Id"))
+        request_id, looked = chosen_id(request.headers.get("X-Request-Id")), None
         try:
             if self._recall.waits or repeat.still is not None:
                 looked = await self._waited(request, repeat, request_id, began)
@@ -211,12 +211,16 @@ class Repeats:
                 looked = await self._recall.answer(repeat.ask, request_id, began)
             if isinstance(looked, Kept):
                 response = WholeResponse(repeat.body(looked, id), looked.limit, request_id=request_id)
+                self._lifecycle.part(request, response)  # it may have begun to leave meanwhile
+                if self._known.get(key) is repeat:
+                    self._known[key] = self._known.pop(key)  # the last to be forgotten
                 self._metrics.count(HTTP_REQUESTS, *repeat.labels)
                 return response
-            request[LOOKED] = looked
         except Exception as error:  # noqa: BLE001 - nobody foresaw it, and there is another way
             self._report(error)
             self._known.pop(key, None)
+        if looked is not None:
+            request[LOOKED] = looked
         return None
 
     async def _waited(self, request: web.Request, repeat: _Repeat, request_id: str, began: float) -> Looked:
@@ -261,6 +265,7 @@ def _is_usual(request: web.Request) -> bool:
         and 0 < length <= _MOST_BODY_BYTES
         and request.content.exception() is None
         and hdrs.CONTENT_ENCODING not in request.headers
+        and hdrs.EXPECT not in request.headers  # whose body comes when it is asked for
     )
 
 

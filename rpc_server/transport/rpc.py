@@ -9,7 +9,7 @@ from aiohttp import web
 from rpc_server.calls.call import Calls
 from rpc_server.calls.dispatch import Dispatcher, Method, MethodError
 from rpc_server.calls.outcome import Outcome
-from rpc_server.calls.recall import Kept, NotKept
+from rpc_server.calls.recall import Kept, Looked
 from rpc_server.calls.tracing import WIRE, Remote, Wire
 from rpc_server.contract.caller import Caller
 from rpc_server.contract.errors import PermissionDenied, UnknownTool
@@ -35,7 +35,7 @@ class RpcContext:
     request_id: str
     refused: PermissionDenied | None = None
     limit: Decision | None = None
-    before: NotKept | None = None
+    before: Looked | None = None
     kept: Kept | None = None
 
     def note(self, outcome: Outcome) -> None:

@@ -150,7 +150,7 @@ async def watched(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         return made[-1]
 
     monkeypatch.setattr(rpc_server.app, "Repeats", make)
-    async with serving(cache="memory") as client:
+    async with serving(cache="memory", rate_limit_read=1000) as client:
         yield client, made[0]
 
 
@@ -186,6 +186,15 @@ async def test_what_comes_again_is_answered_counted_limited_and_logged_like_any_
     assert (outcomes.count("ok"), outcomes.count("rate_limited")) == (12, 2)
     assert len(short) == 10  # the first is asked of the database, the second is learnt, two are too many
     assert repeated[-1][series("crm_mcp_cache_lookups_total", tool="get_leads_count", result="hit")] == 11
+
+
+async def test_an_id_that_is_null_comes_back_too(one: Client, short: list[WholeResponse]) -> None:
+    asker = Asker(one, "/rpc")
+    for written in (b"null", b" null", b"null"):
+        for _ in range(4):
+            answer = await asker.send(_with_id(asker, written))
+            assert (answer.status, answer.json["id"]) == (200, None)
+    assert len(short) > 4
 
 
 @pytest.mark.parametrize("way", ["/rpc", MODERN])
@@ -366,6 +375,11 @@ async def test_what_is_remembered_has_a_bound(watched: tuple[Client, Repeats], m
             await asker.ask({**MONTH, "end_date": f"2026-10-1{day}"})
     assert len(repeats._known) == 3
 
+    for day in (6, 6, 9, 9, 9):
+        await asker.ask({**MONTH, "end_date": f"2026-10-1{day}"})
+    bodies = [key[2] for key in repeats._known]
+    assert [day for day in range(10) if any(f"2026-10-1{day}".encode() in body for body in bodies)] == [6, 8, 9]
+
 
 async def test_a_body_that_comes_after_its_head_is_answered_in_short_as_well(
     one: Client, short: list[WholeResponse]
@@ -405,6 +419,26 @@ async def test_a_server_that_is_about_to_leave_answers_and_parts(
     assert len(short) == 1
 
 
+async def test_a_server_that_begins_to_leave_meanwhile_parts_as_well(
+    watched: tuple[Client, Repeats], monkeypatch: pytest.MonkeyPatch, short: list[WholeResponse]
+) -> None:
+    one, repeats = watched
+    asker = await Asker(one, "2025-11-25").start()
+    for _ in range(3):
+        await asker.ask()
+    wait = repeats._waited
+
+    async def wait_and_leave(*arguments: Any) -> Any:
+        looked = await wait(*arguments)
+        repeats._lifecycle.stage = Stage.LEAVING
+        return looked
+
+    monkeypatch.setattr(repeats, "_waited", wait_and_leave)
+    last = await asker.ask()
+
+    assert (last.status, last.headers["Connection"], len(short)) == (200, "close", 2)
+
+
 async def test_what_nobody_foresaw_is_reported_and_answered_the_long_way(
     watched: tuple[Client, Repeats], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -417,11 +451,14 @@ async def test_what_nobody_foresaw_is_reported_and_answered_the_long_way(
         raise RuntimeError("nobody foresaw it")
 
     monkeypatch.setattr("rpc_server.transport.repeats._Repeat.body", fail)
+    other = await asker.ask({**MONTH, "end_date": "2026-10-11"})
     with capture_logs() as lines:
         answer = await asker.ask()
 
     assert (answer.status, answer.json["cache"]["hit"]) == (200, True)
     assert [line["event"] for line in lines].count("incident") == 1
+    assert [line["event"] for line in lines].count("call") == 1
+    assert int(answer.headers["RateLimit-Remaining"]) == int(other.headers["RateLimit-Remaining"]) - 1
 
 
 async def test_a_long_answer_is_made_anew_each_time_and_not_remembered(
