@@ -19,6 +19,7 @@ from rpc_server.calls.log_context import bound, with_context
 _NO_INSIDES = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_UTC_Z
 # A pipe takes so much in one piece, so that no two processes' lines are mixed.
 _MOST_AT_ONCE: Final = 4096
+_MOST_TOGETHER: Final = 64
 # As structlog's own processor calls them.
 _LEVELS = {"warn": "warning", "exception": "error"}
 
@@ -59,33 +60,38 @@ def configure_logs(log_format: str, level: str) -> None:
 
 
 class _Output:
-    """Writes the lines of one turn of the event loop together: to write one takes longer than to make it."""
+    """Makes and writes the lines of one turn of the event loop together: among all else, each alone takes three times as long."""
 
     def __init__(self) -> None:
         self.file: BinaryIO
-        self._lines: list[bytes] = []
-        self._bytes = 0
+        self._said: list[dict[str, Any]] = []
         self._due_in: asyncio.AbstractEventLoop | None = None
         atexit.register(self.flush)
 
-    def msg(self, line: bytes) -> None:
-        """Take a line."""
+    def take(self, said: dict[str, Any]) -> None:
+        """Take what a line says."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # there are no turns to wait for
-            self._write(line)
+            self._write(_as_json(said))
             return
-        if self._bytes + len(line) >= _MOST_AT_ONCE:
+        self._said.append(said)
+        if len(self._said) >= _MOST_TOGETHER:
             self.flush()
-        if self._due_in is not loop:  # which may have been another one that has ended before its next turn
+        elif self._due_in is not loop:  # which may have been another one that has ended before its next turn
             self._due_in = loop
             loop.call_soon(self.flush)
-        self._lines.append(line)
-        self._bytes += len(line) + 1
 
     def flush(self) -> None:
         """Write what was taken."""
-        lines, self._lines, self._bytes, self._due_in = self._lines, [], 0, None
+        said, self._said, self._due_in = self._said, [], None
+        lines, size = [], 0
+        for line in map(_as_json, said):
+            if lines and size + len(line) >= _MOST_AT_ONCE:
+                self._write(b"\n".join(lines))
+                lines, size = [], 0
+            lines.append(line)
+            size += len(line) + 1
         if lines:
             self._write(b"\n".join(lines))
 
@@ -112,7 +118,7 @@ def _lines(number: int, exceptions: Any) -> Any:
             now = datetime.now(UTC)
             # What the line says itself stands.
             line = {**bound(), "event": event, **said, "level": _LEVELS.get(method, method), "timestamp": now}
-            self._logger.msg(_as_json(line))
+            self._logger.take(line)
 
     return Lines
 
