@@ -58,6 +58,7 @@ logger = structlog.get_logger("own")
 async def main(turn):
     for number in range(100):
         logger.info("call", number=f"{turn}-{number}", text="x" * 50)
+    logger.info("odd", thing=object(), half="\\ud83d")
     await asyncio.to_thread(logger.info, "from a thread")
     logger.info("last of a loop")
 asyncio.run(main(1))
@@ -81,5 +82,6 @@ def test_no_line_is_lost_between_the_turns_of_a_loop(way: str) -> None:
         numbers = [line["number"] for line in lines if line.get("number", "").startswith(f"{turn}-")]
         assert numbers == [f"{turn}-{number}" for number in range(100)]
     events = [line["event"] for line in lines if line["event"] != "call"]
-    assert sorted(events) == sorted(["from a thread", "last of a loop"] * 2 + ["without a loop", "the end"])
+    assert sorted(events) == sorted(["odd", "from a thread", "last of a loop"] * 2 + ["without a loop", "the end"])
+    assert all(line["thing"] == "object" for line in lines if line["event"] == "odd")
     assert events[-2:] == ["without a loop", "the end"]
