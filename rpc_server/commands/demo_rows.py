@@ -59,8 +59,8 @@ async def packets_ahead(plan: DemoPlan, types: Types) -> AsyncGenerator[Packet, 
         cwd=ROOT,
         start_new_session=True,
     )
+    assert maker.stdin is not None and maker.stdout is not None
     try:
-        assert maker.stdin is not None and maker.stdout is not None
         maker.stdin.write(pickle.dumps((plan, {table: list(names) for table, names in types.items()})))
         maker.stdin.close()
         while size := int.from_bytes(await maker.stdout.readexactly(_LENGTH), "big"):
@@ -70,6 +70,8 @@ async def packets_ahead(plan: DemoPlan, types: Types) -> AsyncGenerator[Packet, 
     finally:
         with suppress(ProcessLookupError):
             maker.kill()
+        # Where much lies ready, its pipe is not read from, and for whoever does not see the pipe's end it never ends.
+        await maker.stdout.read()
         await maker.wait()
 
 

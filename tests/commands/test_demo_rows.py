@@ -1,5 +1,6 @@
 """A plan's rows on their way into COPY: the bytes of each type, and who makes them."""
 
+import asyncio
 import shutil
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -70,3 +71,15 @@ async def test_a_process_that_ends_early_is_told(crm: Crm, monkeypatch: pytest.M
 
     with pytest.raises(CommandFailed, match="has ended early; nothing was loaded"):
         [packet async for packet in packets_ahead(PLAN, types)]
+
+
+async def test_whoever_stops_while_much_lies_ready_need_not_wait(crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
+    types = await column_types(crm.owner)
+    monkeypatch.setattr(demo_rows, "_ALONE", 0)
+    monkeypatch.setattr(demo_rows, "_AHEAD", 2**10)
+    made = packets_ahead(PLAN, types)
+    await anext(made)
+    await asyncio.sleep(1)  # more is ready than is taken
+
+    async with asyncio.timeout(10):
+        await made.aclose()
