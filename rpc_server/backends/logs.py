@@ -130,7 +130,7 @@ def _lines(number: int, exceptions: Any) -> Any:
 def _as_json(event: Any, **options: Any) -> bytes:
     """Return a line as JSON; what only Python's own encoder takes, such as half a surrogate pair, that one gets.
 
-    It never fails, for other lines wait to be written with this one: what is no JSON is named by its kind.
+    What is no JSON is named by its kind: other lines wait to be written with this one.
     """
     try:
         return orjson.dumps(event, option=_NO_INSIDES, **options)
