@@ -19,6 +19,7 @@ from rpc_server.calls.log_context import bound, with_context
 _NO_INSIDES = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_UTC_Z
 # A pipe takes so much in one piece, so that no two processes' lines are mixed.
 _MOST_AT_ONCE: Final = 4096
+# So many lines wait for the end of a turn, so that what they take has a bound.
 _MOST_TOGETHER: Final = 64
 # As structlog's own processor calls them.
 _LEVELS = {"warn": "warning", "exception": "error"}

@@ -31,8 +31,7 @@ async def test_statistics_are_made_anew_when_few_of_many_rows_have_changed(
 ) -> None:
     until = datetime(2026, 7, 1, tzinfo=UTC)
     old, new = (DemoPlan(tenant_id=name, contacts=n, seed=n, until=until) for name, n in (("old", 300), ("new", 4_000)))
-    server = await asyncio.to_thread(EmbeddedPostgres.start, tmp_path / "postgres", settings=SETTINGS)
-    try:
+    with EmbeddedPostgres.start(tmp_path / "postgres", settings=SETTINGS) as server:
         owner = await asyncpg.connect(server.url())
         await migrate(owner, ROOT / "sql" / "crm")
         await demo.load(owner, old, lambda done: None)
@@ -45,5 +44,3 @@ async def test_statistics_are_made_anew_when_few_of_many_rows_have_changed(
             while await owner.fetch(UNKNOWN, large, SMALL):  # noqa: ASYNC110 - only the database knows
                 await asyncio.sleep(0.2)
         await owner.close()
-    finally:
-        await asyncio.to_thread(server.stop)
